@@ -1,0 +1,5 @@
+"""The HTTP floor: wire formats in and out, authentication, errors."""
+
+from turnout.api.app import create_app
+
+__all__ = ["create_app"]

@@ -1,0 +1,104 @@
+"""The one place where errors become wire errors, in OpenAI's shape."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+
+from turnout.errors import (
+    InvalidRequest,
+    NoEligibleModel,
+    NotFound,
+    PayloadTooLarge,
+    StoreError,
+    TurnoutError,
+    Unauthenticated,
+    UnknownModel,
+    UnsupportedMediaType,
+    UpstreamBroke,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
+
+_log = logging.getLogger(__name__)
+
+_WIRE: Final[dict[type[TurnoutError], tuple[int, str, str | None]]] = {
+    InvalidRequest: (400, "invalid_request_error", None),
+    PayloadTooLarge: (413, "invalid_request_error", "payload_too_large"),
+    UnsupportedMediaType: (415, "invalid_request_error", "unsupported_media_type"),
+    Unauthenticated: (401, "authentication_error", "invalid_api_key"),
+    NotFound: (404, "invalid_request_error", "not_found"),
+    UnknownModel: (404, "invalid_request_error", "model_not_found"),
+    NoEligibleModel: (422, "policy_error", "no_eligible_model"),
+    UpstreamFailed: (502, "upstream_error", "upstream_failed"),
+    UpstreamTimeout: (504, "upstream_error", "upstream_timeout"),
+    UpstreamBroke: (502, "upstream_error", "upstream_broke_off"),
+    StoreError: (503, "api_error", "store_unavailable"),
+    TurnoutError: (500, "api_error", "internal_error"),
+}
+"""Status, type and code by class; a class that is not here is answered as its nearest ancestor."""
+
+
+def error_body(error: TurnoutError) -> dict[str, Any]:
+    """Return OpenAI's error object for `error`."""
+    _, kind, code = _wire(error)
+    body: dict[str, Any] = {
+        "message": str(error),
+        "type": kind,
+        "param": error.param if isinstance(error, InvalidRequest) else None,
+        "code": code,
+    }
+    if isinstance(error, UpstreamFailed):
+        body["attempts"] = [asdict(attempt) for attempt in error.attempts]
+    return {"error": body}
+
+
+def error_event(error: TurnoutError) -> bytes:
+    """Return the server-sent event that ends a stream with `error`."""
+    return b"data: " + to_json(error_body(error)) + b"\n\n"
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every failure of the app an OpenAI-shaped answer, without a stack trace."""
+    app.exception_handler(TurnoutError)(_answer_turnout_error)
+    app.exception_handler(HTTPException)(_answer_http_exception)
+    app.exception_handler(Exception)(_answer_unexpected)
+
+
+def _wire(error: TurnoutError) -> tuple[int, str, str | None]:
+    return next(_WIRE[kind] for kind in type(error).__mro__ if kind in _WIRE)
+
+
+async def _answer_turnout_error(request: Request, error: TurnoutError) -> JSONResponse:
+    status, _, _ = _wire(error)
+    if isinstance(error, UpstreamFailed) and not isinstance(error, UpstreamTimeout):
+        status = error.status or status
+    headers = {}
+    if error.decision_id:
+        headers["x-turnout-decision-id"] = error.decision_id
+    if isinstance(error, Unauthenticated):
+        headers["www-authenticate"] = "Bearer"
+    return JSONResponse(error_body(error), status, headers)
+
+
+async def _answer_http_exception(request: Request, error: HTTPException) -> JSONResponse:
+    phrase = HTTPStatus(error.status_code).phrase.lower()
+    body = {
+        "message": f"{request.method} {request.url.path}: {phrase}",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": phrase.replace(" ", "_"),
+    }
+    return JSONResponse({"error": body}, error.status_code, error.headers)
+
+
+async def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
+    _log.error("unexpected error in %s %s", request.method, request.url.path, exc_info=error)
+    return JSONResponse(error_body(TurnoutError("internal error; the log has the details")), 500)

@@ -1,0 +1,94 @@
+"""An answer on the wire: routing headers, and a body that stops when its reader has gone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from turnout.api.errors import error_event
+from turnout.errors import UpstreamBroke
+from turnout.record import DecisionRecord
+from turnout.service import Answer
+
+
+def routing_headers(record: DecisionRecord) -> dict[str, str]:
+    """Return the `x-turnout-*` headers and `server-timing` of a decision."""
+    model = record.chosen.model if record.chosen else "none"
+    if record.attempts:
+        model = record.attempts[-1].model
+    timings = (
+        f"{step};dur={record.timings_ms[step]:g}"
+        for step in ("sense", "decide", "upstream")
+        if step in record.timings_ms
+    )
+    return {
+        "x-turnout-decision-id": record.id,
+        "x-turnout-model": _header_safe(model),
+        "x-turnout-category": _header_safe(record.signals.category),
+        "x-turnout-policy": _header_safe(str(record.policy)),
+        "x-turnout-attempts": str(len(record.attempts)),
+        "server-timing": ", ".join(timings),
+    }
+
+
+async def whole(answer: Answer) -> Response:
+    """Return the answer as one body."""
+    body = b"".join([chunk async for chunk in answer.chunks])
+    return Response(
+        body, answer.status, routing_headers(answer.record), media_type=answer.content_type
+    )
+
+
+class StreamedReply(Response):
+    """Sends an answer's chunks as they come. When the client goes, so does the upstream call."""
+
+    def __init__(self, answer: Answer) -> None:
+        headers = routing_headers(answer.record) | {"cache-control": "no-cache"}
+        super().__init__(None, answer.status, headers, media_type=answer.content_type)
+        del self.headers["content-length"]
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sending = asyncio.create_task(self._send(send))
+        watching = asyncio.create_task(_client_gone(receive))
+        try:
+            await asyncio.wait({sending, watching}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            watching.cancel()
+            if not sending.done():
+                sending.cancel()
+            await asyncio.gather(sending, watching, return_exceptions=True)
+        if not sending.cancelled():
+            sending.result()
+
+    async def _send(self, send: Send) -> None:
+        await send(
+            {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        )
+        chunks = self._answer.chunks
+        try:
+            async for chunk in chunks:
+                await send(_body(chunk, more=True))
+        except UpstreamBroke as error:
+            await send(_body(error_event(error), more=True))
+        finally:
+            await chunks.aclose()  # type: ignore[attr-defined]
+        await send(_body(b"", more=False))
+
+
+async def _client_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _body(chunk: bytes, *, more: bool) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": chunk, "more_body": more}
+
+
+def _header_safe(value: str) -> str:
+    """Percent-encode what a header cannot hold: names of models and categories are the user's own."""
+    return value if value.isascii() and value.isprintable() else quote(value, safe="/@-_. ")

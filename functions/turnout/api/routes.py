@@ -1,0 +1,84 @@
+"""The routes of the data plane."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
+
+from turnout import __version__
+from turnout.api.auth import authenticate
+from turnout.api.body import read_json_object
+from turnout.api.openai import parse_chat
+from turnout.api.reply import StreamedReply, routing_headers, whole
+from turnout.chat import Caller, ChatRequest
+from turnout.record import to_wire
+from turnout.service import Router
+
+public = APIRouter()
+guarded = APIRouter(prefix="/v1", dependencies=[Depends(authenticate)])
+
+CallerOf = Annotated[Caller, Depends(authenticate)]
+
+
+def _router(request: Request) -> Router:
+    router: Router = request.app.state.router
+    return router
+
+
+RouterOf = Annotated[Router, Depends(_router)]
+
+
+async def _chat_request(request: Request) -> ChatRequest:
+    body = await read_json_object(request, request.app.state.most_body_bytes)
+    return parse_chat(body, session=request.headers.get("x-session-id"))
+
+
+@public.get("/health")
+async def health(router: RouterOf) -> dict[str, Any]:
+    """Say that the process serves, and with which classifier; nothing about its configuration."""
+    return {
+        "status": "ok",
+        "version": __version__,
+        "classifier": router.sensor.version,
+        "policy": str(router.policies[router.default_policy].ref),
+    }
+
+
+@guarded.post("/chat/completions")
+async def chat_completions(request: Request, caller: CallerOf, router: RouterOf) -> Response:
+    """Route a chat completion and relay the reply, streamed or whole."""
+    answer = await router.chat(await _chat_request(request), caller)
+    if answer.content_type == "text/event-stream":
+        return StreamedReply(answer)
+    return await whole(answer)
+
+
+@guarded.post("/route")
+async def route(request: Request, caller: CallerOf, router: RouterOf) -> Response:
+    """Decide, and call nothing upstream."""
+    record = await router.route(await _chat_request(request), caller)
+    return JSONResponse(to_wire(record), headers=routing_headers(record))
+
+
+@guarded.get("/decisions/{decision_id}")
+async def decision(decision_id: str, caller: CallerOf, router: RouterOf) -> Response:
+    """Return the record of a request that the caller's tenant made."""
+    return JSONResponse(to_wire(await router.find(decision_id, caller)))
+
+
+@guarded.get("/models")
+async def models(router: RouterOf) -> dict[str, Any]:
+    """List what a request may ask for as its model, in OpenAI's shape."""
+    data = [
+        {"id": name, "object": "model", "created": 0, "owned_by": _owner(name)}
+        for name in router.model_names()
+    ]
+    return {"object": "list", "data": data}
+
+
+def _owner(name: str) -> str:
+    upstream, slash, _ = name.partition("/")
+    return upstream if slash and upstream != "policy" else "turnout"

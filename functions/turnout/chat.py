@@ -1,0 +1,60 @@
+"""One chat request as the router sees it, whatever wire format it came in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+Need = Literal["tools", "images", "json_schema", "reasoning", "audio"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The text of one message; parts that are not text are left out."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What routing reads of a request, and the caller's body for the upstream.
+
+    `body` is opaque here: it goes to the upstream as it came, but for `model`.
+    """
+
+    model: str
+    turns: tuple[Turn, ...]
+    body: Mapping[str, Any] = field(repr=False)
+    stream: bool = False
+    needs: frozenset[Need] = frozenset()
+    images: int = 0
+    max_output_tokens: int | None = None
+    user: str | None = None
+    session: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def prompt(self) -> str:
+        """The last user turn: what is to be done."""
+        return next((turn.text for turn in reversed(self.turns) if turn.role == "user"), "")
+
+    @property
+    def context(self) -> str:
+        """Everything before the last user turn, one labelled paragraph a turn."""
+        last = max((i for i, turn in enumerate(self.turns) if turn.role == "user"), default=None)
+        return "\n".join(f"{turn.role.capitalize()}: {turn.text}" for turn in self.turns[:last])
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the tenant, the key (its id, never the secret), and the models it may use.
+
+    `models` None means every model of the policy.
+    """
+
+    tenant: str
+    key: str
+    models: tuple[str, ...] | None = None

@@ -1,0 +1,79 @@
+"""The classifier: what kind of work a prompt is and how hard, from an ONNX model in a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from turnout.errors import ClassifierError
+
+MOST_TOKENS: Final = 512
+MOST_CHARACTERS: Final = 4_000
+"""Read of a text, half from its head and half from its tail: instructions often stand at the end."""
+CONTEXT_CHARACTERS: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """What a text is: `categories` maps every label to its probability, summing to 1."""
+
+    categories: Mapping[str, float]
+    category: str
+    confidence: float
+    difficulty: float
+
+
+class Classifier:
+    """A loaded model. Deterministic, single-threaded, safe to call again and again."""
+
+    def __init__(self, session: Any, tokenizer: Any, labels: tuple[str, ...], version: str) -> None:
+        self._session = session
+        self._tokenizer = tokenizer
+        self.labels = labels
+        self.version = version
+
+    @classmethod
+    def load(cls, directory: Path) -> Classifier:
+        """Load `model.onnx` and `tokenizer.json`. Raises ClassifierError."""
+        try:
+            import onnxruntime
+            from tokenizers import Tokenizer
+
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = options.inter_op_num_threads = 1
+            options.log_severity_level = 3
+            session = onnxruntime.InferenceSession(
+                str(directory / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            )
+            tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+            metadata = session.get_modelmeta().custom_metadata_map
+            return cls(
+                session, tokenizer, tuple(json.loads(metadata["labels"])), metadata["version"]
+            )
+        except Exception as error:  # onnxruntime and tokenizers raise their own, unrelated kinds
+            raise ClassifierError(f"cannot load the classifier in {directory}: {error}") from error
+
+    def classify(self, text: str, context: str = "") -> Classification:
+        """Classify the last user turn in the light of what came before. Raises ClassifierError."""
+        try:
+            ids = self._tokenizer.encode(_shortened(text, context)).ids[:MOST_TOKENS] or [0]
+            probabilities, difficulty = self._session.run(None, {"ids": [ids]})
+            categories = dict(zip(self.labels, map(float, probabilities[0]), strict=True))
+            category = max(categories, key=categories.__getitem__)
+            return Classification(
+                categories, category, categories[category], float(difficulty[0][0])
+            )
+        except Exception as error:
+            raise ClassifierError(f"cannot classify: {error}") from error
+
+
+def _shortened(text: str, context: str) -> str:
+    """Return the text within bounds, after as much of the context as is read of it."""
+    if len(text) > MOST_CHARACTERS:
+        text = f"{text[: MOST_CHARACTERS // 2]}\n{text[-MOST_CHARACTERS // 2 :]}"
+    if context:
+        text = f"{context[:CONTEXT_CHARACTERS]}\n{text}"
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,144 @@
+"""The command line: `turnout serve`, `turnout route`, `turnout policy`, `turnout keys`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from turnout import __version__
+from turnout.errors import PolicyError, TurnoutError
+
+if TYPE_CHECKING:
+    from turnout.record import DecisionRecord
+    from turnout.store import Keys
+
+
+def main() -> None:
+    """Run the command line. Turnout's own errors are one line; any other is a bug, with its trace."""
+    try:
+        turnout()
+    except TurnoutError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="turnout")
+def turnout() -> None:
+    """Smart routing for LLM traffic, in your own AWS account."""
+
+
+@turnout.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, envvar="PORT", help="Port; 0 takes any.")
+def serve(host: str, port: int) -> None:
+    """Start the router on this machine."""
+    from turnout.server import serve as run
+
+    run(host, port, os.environ)
+
+
+@turnout.command()
+@click.argument("prompt")
+@click.option("--policy", "policy", metavar="NAME", help="A policy other than the default one.")
+@click.option("--system", help="A system prompt before the prompt.")
+@click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
+def route(prompt: str, policy: str | None, system: str | None, as_json: bool) -> None:
+    """Show how PROMPT would be routed; nothing is sent anywhere. `-` reads standard input."""
+    from turnout.record import to_wire
+    from turnout.terminal import render_decision
+
+    if prompt == "-":
+        prompt = sys.stdin.read()
+    record = asyncio.run(_decide(prompt, policy, system))
+    if as_json:
+        click.echo(json.dumps(to_wire(record), ensure_ascii=False, indent=2))
+    else:
+        click.echo(render_decision(record))
+
+
+async def _decide(prompt: str, policy: str | None, system: str | None) -> DecisionRecord:
+    from turnout.api.auth import open_access
+    from turnout.api.openai import parse_chat
+    from turnout.local import DATA, local_endpoints, local_settings
+    from turnout.telemetry import Telemetry
+    from turnout.wiring import build_router, open_table
+
+    messages = [{"role": "user", "content": prompt}]
+    if system:
+        messages.insert(0, {"role": "system", "content": system})
+    request = parse_chat({"model": f"policy/{policy}" if policy else "auto", "messages": messages})
+    settings = local_settings(os.environ)
+    table = open_table(settings)
+    try:
+        with (DATA / "log.jsonl").open("a", encoding="utf-8") as log:
+            router = build_router(settings, table, local_endpoints(os.environ), Telemetry(log))
+            return await router.route(request, await open_access(None))
+    finally:
+        await table.close()
+
+
+@turnout.group()
+def policy() -> None:
+    """Work with policies."""
+
+
+@policy.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def validate(file: Path) -> None:
+    """Check the policy in FILE and list everything wrong with it."""
+    from turnout.local import local_settings
+    from turnout.policy_file import read_policy
+    from turnout.telemetry import Telemetry
+    from turnout.wiring import load_classifier
+
+    classifier = load_classifier(local_settings(os.environ).classifier, Telemetry(sys.stderr))
+    try:
+        checked = read_policy(file, categories=classifier.labels if classifier else None)
+    except PolicyError as error:
+        problems = "\n".join(f"  {problem}" for problem in error.problems)
+        raise click.ClickException(f"{file} cannot be used:\n{problems}") from None
+    click.echo(f"{file}: valid ({len(checked.models)} models, {len(checked.routes)} routes)")
+
+
+@turnout.group()
+def keys() -> None:
+    """Make and revoke the keys that callers use."""
+
+
+@keys.command()
+@click.argument("tenant")
+@click.option("--model", "models", multiple=True, help="Allow only this model; may be repeated.")
+def create(tenant: str, models: tuple[str, ...]) -> None:
+    """Make a key for TENANT and print it, this once."""
+    click.echo(asyncio.run(_keys().create(tenant, models=models or None)))
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List the keys' ids and tenants."""
+    for key_id, tenant in asyncio.run(_keys().list()):
+        click.echo(f"{key_id}  {tenant}")
+
+
+@keys.command()
+@click.argument("key_id")
+def revoke(key_id: str) -> None:
+    """Revoke the key with this id; it stops working within 30 seconds."""
+    if not asyncio.run(_keys().revoke(key_id)):
+        raise click.ClickException(f"no key {key_id!r}; `turnout keys list` shows them")
+    click.echo(f"revoked {key_id}")
+
+
+def _keys() -> Keys:
+    from turnout.local import local_settings
+    from turnout.store import Keys
+    from turnout.wiring import open_table
+
+    return Keys(open_table(local_settings(os.environ)))

@@ -1,0 +1,51 @@
+"""Policies in files: YAML read, checked and named."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from turnout.errors import ConfigurationError, PolicyError, Problem
+from turnout.policy import ActivePolicy, Policy, PolicyRef, fingerprint, parse_policy
+
+
+def read_policy(path: Path, *, categories: Collection[str] | None = None) -> Policy:
+    """Return the policy in a YAML file.
+
+    Raises ConfigurationError when the file cannot be read, PolicyError when it is no policy.
+    """
+    # Not at import: a deployed function that has its policy from the store needs no YAML.
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read {path}: {error}") from None
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise PolicyError([Problem("", f"not valid YAML: {_one_line(str(error))}")]) from None
+    return parse_policy(document, categories=categories)
+
+
+def read_policies(
+    folder: Path, *, categories: Collection[str] | None = None
+) -> dict[str, ActivePolicy]:
+    """Return every policy of a folder under its file's name; its version is a fingerprint.
+
+    Raises ConfigurationError, naming the file, for the first that cannot be used.
+    """
+    policies: dict[str, ActivePolicy] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            policy = read_policy(path, categories=categories)
+        except PolicyError as error:
+            raise ConfigurationError(f"{path}: {error}") from None
+        policies[path.stem] = ActivePolicy(PolicyRef(path.stem, fingerprint(policy)), policy)
+    if not policies:
+        raise ConfigurationError(f"no policy (*.yaml) in {folder}")
+    return policies
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,7 @@
+"""The store: one narrow table port, its two implementations, and what is kept in it."""
+
+from turnout.store.decisions import Decisions
+from turnout.store.keys import Keys
+from turnout.store.table import Item, Table
+
+__all__ = ["Decisions", "Item", "Keys", "Table"]

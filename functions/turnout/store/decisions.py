@@ -1,0 +1,42 @@
+"""Decision records in the table: kept for a while, found by id, listed by day."""
+
+from __future__ import annotations
+
+import time
+
+from turnout.record import DecisionRecord, from_wire, to_wire
+from turnout.store.table import Item, Table
+
+KEPT_S = 30 * 24 * 3600
+"""How long a decision record is kept, in seconds."""
+
+
+class Decisions:
+    """Writes and finds decision records."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    async def save(self, record: DecisionRecord) -> None:
+        """Write the record. Raises StoreError."""
+        expires = int(record.created) + KEPT_S
+        await self._table.put(
+            Item(_partition(record.id), record.id, to_wire(record), expires=expires)
+        )
+
+    async def find(self, decision_id: str) -> DecisionRecord | None:
+        """Return the record, or None when there is none. Raises StoreError."""
+        item = await self._table.get(_partition(decision_id), decision_id)
+        return from_wire(item.document) if item else None
+
+
+def _partition(decision_id: str) -> str:
+    """Return the partition of the hour in which the id was made, so that no partition grows hot for ever."""
+    try:
+        seconds = int(decision_id.removeprefix("dec_")[:12], 16) // 1000
+    except ValueError:
+        return "decisions#malformed"
+    try:
+        return time.strftime("decisions#%Y-%m-%dT%H", time.gmtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return "decisions#malformed"

@@ -1,0 +1,65 @@
+"""The upstreams Turnout knows by name: where they are, and which variable holds their key.
+
+This is the allow-list of hosts: a policy names an upstream and never an address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from turnout.errors import ConfigurationError
+
+CUSTOM_UPSTREAMS: Final = "TURNOUT_UPSTREAMS"
+OLLAMA_URL: Final = "http://127.0.0.1:11434/v1"
+
+KNOWN: Final[Mapping[str, str]] = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
+    "groq": "https://api.groq.com/openai/v1",
+    "mistral": "https://api.mistral.ai/v1",
+    "deepseek": "https://api.deepseek.com/v1",
+    "xai": "https://api.x.ai/v1",
+    "together": "https://api.together.xyz/v1",
+    "openrouter": "https://openrouter.ai/api/v1",
+}
+"""Base URLs of upstreams that need a key; `chat/completions` is appended to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where one upstream is. `key` is never shown."""
+
+    name: str
+    base_url: str
+    key: str | None = field(default=None, repr=False)
+
+
+def key_variable(name: str) -> str:
+    """Return the environment variable that holds an upstream's key."""
+    return f"{name.upper().replace('-', '_')}_API_KEY"
+
+
+def configured_endpoints(environ: Mapping[str, str]) -> dict[str, Endpoint]:
+    """Return the upstreams that the environment configures, by name.
+
+    A known one needs its key (`OPENAI_API_KEY`) and may have another address (`OPENAI_BASE_URL`).
+    Others are listed in TURNOUT_UPSTREAMS as `name=url,name=url`, their keys optional.
+    Raises ConfigurationError for an entry that cannot be read.
+    """
+    endpoints = {
+        name: Endpoint(name, environ.get(f"{name.upper()}_BASE_URL", url), environ[variable])
+        for name, url in KNOWN.items()
+        if environ.get(variable := key_variable(name))
+    }
+    for entry in filter(None, map(str.strip, environ.get(CUSTOM_UPSTREAMS, "").split(","))):
+        name, _, url = entry.partition("=")
+        if not name or urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise ConfigurationError(
+                f"{CUSTOM_UPSTREAMS}: cannot read {entry!r}; write name=https://host/v1, ..."
+            )
+        endpoints[name] = Endpoint(name, url, environ.get(key_variable(name)))
+    return endpoints

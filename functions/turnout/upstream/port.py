@@ -1,0 +1,62 @@
+"""The port to an upstream: one call out, one reply in chunks of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class CallFailed(Exception):
+    """A call that gave no reply to pass on; the message names no key and no address.
+
+    `status` is the upstream's, None when none came. `try_another` tells whether the next candidate
+    should be tried.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, try_another: bool = True
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.try_another = try_another
+
+
+class CallTimedOut(CallFailed):
+    """The upstream was silent past the deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of one model. `deadline` is in the event loop's time; `why` tells why it was chosen."""
+
+    model: str
+    model_id: str
+    body: Mapping[str, Any] = field(repr=False)
+    stream: bool
+    deadline: float
+    why: str = ""
+
+
+class Reply(Protocol):
+    """An upstream's reply, its body still to be read. Close it whatever happens."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def content_type(self) -> str: ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes, never held back. Raises CallFailed when it breaks off."""
+
+    async def close(self) -> None: ...
+
+
+class Upstream(Protocol):
+    """Something that answers chat completions in OpenAI's format."""
+
+    async def open(self, call: Call) -> Reply:
+        """Send the call and return once the response's head has come. Raises CallFailed."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,126 @@
+"""Puts the parts together: from settings to an app that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fastapi import FastAPI
+
+from turnout.api import create_app
+from turnout.api.app import MOST_BODY_BYTES
+from turnout.api.auth import Authenticator, KeyAuthenticator, open_access
+from turnout.classifier import Classifier
+from turnout.errors import ClassifierError, ConfigurationError
+from turnout.policy_file import read_policies
+from turnout.sensing import Sensor
+from turnout.service import Router
+from turnout.signals import DEMO_UPSTREAM
+from turnout.store import Decisions, Keys, Table
+from turnout.telemetry import Telemetry
+from turnout.upstream import (
+    Connections,
+    DemoUpstream,
+    Endpoint,
+    OpenAICompatible,
+    Upstream,
+    Upstreams,
+)
+
+DEFAULT_POLICY = "default"
+LAYERS = Path("/opt")
+"""Where Lambda unpacks layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one process is set up. `table` names a DynamoDB table; without it the store is a file."""
+
+    classifier: Path
+    policies: Path
+    store: Path
+    table: str | None = None
+    access: Literal["keys", "open"] = "keys"
+    most_body_bytes: int = MOST_BODY_BYTES
+    demo: bool = False
+
+
+def settings_from(environ: Mapping[str, str]) -> Settings:
+    """Return the settings that TURNOUT_* variables make. Raises ConfigurationError."""
+    root = Path(__file__).parent
+    most = environ.get("TURNOUT_MAX_BODY_BYTES", str(MOST_BODY_BYTES))
+    if not most.isdecimal() or int(most) == 0:
+        raise ConfigurationError(f"TURNOUT_MAX_BODY_BYTES: {most!r} is not a number of bytes")
+    return Settings(
+        classifier=Path(environ.get("TURNOUT_CLASSIFIER", LAYERS)),
+        policies=Path(environ.get("TURNOUT_POLICIES", root / "policies")),
+        store=Path(environ.get("TURNOUT_STORE", ".turnout/turnout.db")),
+        table=environ.get("TURNOUT_TABLE") or None,
+        most_body_bytes=int(most),
+    )
+
+
+def load_classifier(folder: Path, telemetry: Telemetry) -> Classifier | None:
+    """Return the classifier, or None with a warning: without one the policy's default serves."""
+    try:
+        return Classifier.load(folder)
+    except ClassifierError as error:
+        telemetry.warn("classifier_unavailable", str(error))
+        return None
+
+
+def open_table(settings: Settings) -> Table:
+    """Return the store: DynamoDB where a table is named, else the SQLite file. Raises StoreError."""
+    if settings.table:
+        import boto3
+
+        from turnout.store.dynamodb import DynamoTable
+
+        return DynamoTable(settings.table, boto3.client("dynamodb"))
+    from turnout.store.sqlite import SqliteTable
+
+    return SqliteTable(settings.store)
+
+
+def build_upstreams(endpoints: Mapping[str, Endpoint], *, demo: bool) -> Upstreams:
+    """Return the upstreams at these endpoints; the demo upstream alone where there is none."""
+    connections = Connections()
+    by_name: dict[str, Upstream] = {
+        name: OpenAICompatible(endpoint, connections) for name, endpoint in endpoints.items()
+    }
+    if demo and not by_name:
+        by_name[DEMO_UPSTREAM] = DemoUpstream()
+    return Upstreams(by_name)
+
+
+def build_router(
+    settings: Settings, table: Table, endpoints: Mapping[str, Endpoint], telemetry: Telemetry
+) -> Router:
+    """Return the router. Raises ConfigurationError when a policy cannot be used."""
+    sensor = Sensor(load_classifier(settings.classifier, telemetry), telemetry.warn)
+    policies = read_policies(settings.policies, categories=sensor.labels or None)
+    if DEFAULT_POLICY not in policies:
+        raise ConfigurationError(f"no {DEFAULT_POLICY}.yaml in {settings.policies}")
+    upstreams = build_upstreams(endpoints, demo=settings.demo)
+    return Router(policies, DEFAULT_POLICY, sensor, upstreams, Decisions(table), telemetry)
+
+
+def build_app(
+    settings: Settings, endpoints: Mapping[str, Endpoint], telemetry: Telemetry
+) -> FastAPI:
+    """Return the app. Raises ConfigurationError or StoreError when it could not serve."""
+    table = open_table(settings)
+    router = build_router(settings, table, endpoints, telemetry)
+    authenticator: Authenticator = (
+        open_access if settings.access == "open" else KeyAuthenticator(Keys(table))
+    )
+
+    async def shut_down() -> None:
+        await router.upstreams.close()
+        await table.close()
+
+    return create_app(
+        router, authenticator, most_body_bytes=settings.most_body_bytes, on_shutdown=shut_down
+    )

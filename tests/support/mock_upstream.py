@@ -1,0 +1,169 @@
+"""An upstream on loopback that speaks OpenAI's chat completions, and misbehaves as its model's name says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+WORDS = ["Hello", " from", " the", " mock", " upstream", "."]
+
+
+class MockUpstream:
+    """Answers by the model asked for:
+
+    `ok`, `slow` (50 ms between chunks), `status-NNN`, `hang`, `reset`, `redirect`,
+    `no-completion`, `garbage`, `not-a-stream`, `error-first`, `role-then-error`, `break-N` (cuts the
+    connection after N content chunks), `error-N`, `no-finish`, `no-done`, `done-no-finish`, `huge-event`.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.requests: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.sent_at: list[float] = []
+        self.closed_by_client = asyncio.Event()
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.requests.append(body)
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        model: str = body["model"]
+        if model.startswith("status-"):
+            status = int(model.removeprefix("status-"))
+            error = {"message": f"mock says {status}", "type": "mock", "code": None, "param": None}
+            return web.json_response({"error": error}, status=status)
+        match model:
+            case "hang":
+                await self._hang(request)
+            case "reset":
+                _cut(request)
+            case "redirect":
+                raise web.HTTPTemporaryRedirect("http://127.0.0.1:9/elsewhere")
+            case "no-completion":
+                return web.json_response({"error": {"message": "overloaded, says the body"}})
+            case "garbage":
+                return web.Response(body=b"\xff\x00 not json", content_type="application/json")
+        if body.get("stream") and model != "not-a-stream":
+            return await self._stream(request, body)
+        return web.json_response(completion(model))
+
+    async def models(self, request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": "ok"}, {"id": "other"}]})
+
+    async def _hang(self, request: web.Request) -> None:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            self.closed_by_client.set()
+            raise
+
+    async def _stream(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        try:
+            async for event in self._events(request, body):
+                self.sent_at.append(asyncio.get_running_loop().time())
+                await response.write(event)
+        except (asyncio.CancelledError, ConnectionResetError):
+            self.closed_by_client.set()
+            raise
+        return response
+
+    async def _events(self, request: web.Request, body: dict[str, Any]) -> AsyncIterator[bytes]:
+        model: str = body["model"]
+        failure, _, position = model.partition("-")
+        cut_at = int(position) if position.isdecimal() else None
+        if model in BAD_BEGINNINGS:
+            for event_bytes in BAD_BEGINNINGS[model]:
+                yield event_bytes
+            return
+        yield b": a comment before anything\n\n"
+        yield event({"role": "assistant", "content": ""})
+        for i, word in enumerate(WORDS):
+            if cut_at == i and failure == "break":
+                _cut(request)
+            if cut_at == i and failure == "error":
+                yield FELL_OVER
+                return
+            yield event({"content": word})
+            if model == "slow":
+                await asyncio.sleep(0.05)
+        if model not in ("no-finish", "done-no-finish"):
+            yield event({}, finish="stop")
+        if (body.get("stream_options") or {}).get("include_usage"):
+            usage = {"choices": [], "object": "chat.completion.chunk", "usage": USAGE}
+            yield b"data: " + json.dumps(usage).encode() + b"\n\n"
+        if model not in ("no-finish", "no-done"):
+            yield b"data: [DONE]\n\n"
+
+
+USAGE = {
+    "prompt_tokens": 11,
+    "completion_tokens": 6,
+    "total_tokens": 17,
+    "prompt_tokens_details": {"cached_tokens": 3},
+}
+
+
+def event(delta: dict[str, Any], *, finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    chunk = {
+        "id": "chatcmpl-mock",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "mock",
+        "choices": [choice],
+    }
+    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
+
+FELL_OVER = b'data: {"error": {"message": "mock fell over"}}\n\n'
+BAD_BEGINNINGS = {
+    "error-first": [FELL_OVER],
+    "role-then-error": [event({"role": "assistant", "content": ""}), FELL_OVER],
+    "huge-event": [b"data: " + b"x" * (3 << 19), b"x" * (3 << 19)],
+    "empty": [],
+}
+
+
+def completion(model: str) -> dict[str, Any]:
+    message = {"role": "assistant", "content": "".join(WORDS)}
+    return {
+        "id": "chatcmpl-mock",
+        "object": "chat.completion",
+        "created": 1,
+        "model": model,
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": USAGE,
+    }
+
+
+def _cut(request: web.Request) -> None:
+    """Close the connection where it stands, as a crashed server does."""
+    if request.transport is not None:
+        request.transport.abort()
+    raise ConnectionResetError
+
+
+@asynccontextmanager
+async def running_mock_upstream() -> AsyncIterator[MockUpstream]:
+    """Serve a mock upstream on a free loopback port."""
+    mock = MockUpstream()
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", mock.chat)
+    app.router.add_get("/v1/models", mock.models)
+    runner = web.AppRunner(app, shutdown_timeout=0.2, handler_cancellation=True)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    mock.url = f"http://127.0.0.1:{port}/v1"
+    try:
+        yield mock
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,118 @@
+"""The app on a real socket, inside the test's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import uvicorn
+
+from turnout.api.app import create_app
+from turnout.api.auth import Authenticator, open_access
+from turnout.policy import ActivePolicy
+from turnout.sensing import Sensor
+from turnout.service import Router
+from turnout.store import Decisions, Table
+from turnout.store.sqlite import SqliteTable
+from turnout.telemetry import Telemetry
+from turnout.upstream import Endpoint
+from turnout.wiring import build_upstreams
+
+
+@dataclass
+class RunningTurnout:
+    """A running app: where it is, what it logged, and a client for it."""
+
+    url: str
+    log: io.StringIO
+    table: Table
+    client: aiohttp.ClientSession = field(repr=False)
+
+    def logged(self, event: str = "decision") -> list[dict[str, Any]]:
+        """Return the log lines of one kind."""
+        lines = [json.loads(line) for line in self.log.getvalue().splitlines()]
+        return [line for line in lines if line.get("message") == event]
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the EMF objects."""
+        lines = [json.loads(line) for line in self.log.getvalue().splitlines()]
+        return [line for line in lines if "_aws" in line]
+
+    async def post(
+        self, path: str, body: Any, **headers: str
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        async with self.client.post(self.url + path, json=body, headers=headers) as response:
+            return response.status, response.headers, await response.read()
+
+    async def get(self, path: str, **headers: str) -> tuple[int, Any]:
+        async with self.client.get(self.url + path, headers=headers) as response:
+            return response.status, await response.json()
+
+    async def chat(self, model: str = "auto", **body: Any) -> tuple[int, Mapping[str, str], Any]:
+        """Post a chat completion and return the parsed reply."""
+        messages = [{"role": "user", "content": "Write a function that sorts a list."}]
+        request = {"model": model, "messages": messages, **body}
+        status, headers, reply = await self.post("/v1/chat/completions", request)
+        return status, headers, json.loads(reply)
+
+    async def stream(
+        self, model: str = "auto", **body: Any
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Post a streamed chat completion and return the raw bytes of its reply."""
+        messages = [{"role": "user", "content": "Write a function that sorts a list."}]
+        request = {"model": model, "messages": messages, "stream": True, **body}
+        return await self.post("/v1/chat/completions", request)
+
+
+@asynccontextmanager
+async def running_turnout(
+    policies: Mapping[str, ActivePolicy],
+    upstream_urls: Mapping[str, str],
+    folder: Path,
+    *,
+    classifier: Any = None,
+    authenticator: Authenticator = open_access,
+    table: Table | None = None,
+    most_body_bytes: int = 1_000_000,
+) -> AsyncIterator[RunningTurnout]:
+    """Serve Turnout with these policies and upstreams on a free loopback port."""
+    log = io.StringIO()
+    telemetry = Telemetry(log, service=f"turnout-{secrets.token_hex(4)}")
+    table = table or SqliteTable(folder / "turnout.db")
+    endpoints = {
+        name: Endpoint(name, url, key="sk-upstream-secret") for name, url in upstream_urls.items()
+    }
+    upstreams = build_upstreams(endpoints, demo=True)
+    router = Router(
+        policies,
+        next(iter(policies)),
+        Sensor(classifier, telemetry.warn),
+        upstreams,
+        Decisions(table),
+        telemetry,
+    )
+    app = create_app(
+        router, authenticator, most_body_bytes=most_body_bytes, on_shutdown=upstreams.close
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_level="critical", timeout_graceful_shutdown=1)
+    )
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn tells it no other way
+        await asyncio.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        async with aiohttp.ClientSession() as client:
+            yield RunningTurnout(f"http://127.0.0.1:{port}", log, table, client)
+    finally:
+        server.should_exit = True
+        await serving
+        await table.close()
