@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from turnout import __version__
-from turnout.errors import PolicyError, TurnoutError
+from turnout.errors import ClassifierError, PolicyError, TurnoutError
 
 if TYPE_CHECKING:
     from turnout.record import DecisionRecord
@@ -93,14 +93,17 @@ def policy() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def validate(file: Path) -> None:
     """Check the policy in FILE and list everything wrong with it."""
+    from turnout.classifier import Classifier
     from turnout.local import local_settings
     from turnout.policy_file import read_policy
-    from turnout.telemetry import Telemetry
-    from turnout.wiring import load_classifier
 
-    classifier = load_classifier(local_settings(os.environ).classifier, Telemetry(sys.stderr))
+    categories: tuple[str, ...] | None = None
     try:
-        checked = read_policy(file, categories=classifier.labels if classifier else None)
+        categories = Classifier.load(local_settings(os.environ).classifier).labels
+    except ClassifierError as error:
+        click.echo(f"Note: names of categories are not checked, since {error}", err=True)
+    try:
+        checked = read_policy(file, categories=categories)
     except PolicyError as error:
         problems = "\n".join(f"  {problem}" for problem in error.problems)
         raise click.ClickException(f"{file} cannot be used:\n{problems}") from None

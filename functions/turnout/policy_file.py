@@ -19,8 +19,10 @@ def read_policy(path: Path, *, categories: Collection[str] | None = None) -> Pol
 
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read {path}: {error}") from None
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"cannot read {path}: it is not UTF-8 text") from None
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -1,0 +1,41 @@
+"""Which upstreams the environment configures."""
+
+import pytest
+
+from turnout.errors import ConfigurationError
+from turnout.upstream import Endpoint, configured_endpoints
+
+
+def test_a_known_upstream_needs_only_its_key() -> None:
+    endpoints = configured_endpoints({"OPENAI_API_KEY": "sk-1", "GROQ_API_KEY": ""})
+    assert endpoints == {"openai": Endpoint("openai", "https://api.openai.com/v1", "sk-1")}
+
+
+def test_a_known_upstream_may_be_elsewhere() -> None:
+    environ = {"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": "http://proxy/v1"}
+    assert configured_endpoints(environ)["openai"].base_url == "http://proxy/v1"
+
+
+def test_others_are_listed_by_name_and_address_their_keys_optional() -> None:
+    endpoints = configured_endpoints(
+        {
+            "TURNOUT_UPSTREAMS": "vllm=http://10.0.0.5:8000/v1, my-llm=https://llm.example/v1,",
+            "MY_LLM_API_KEY": "k",
+        }
+    )
+    assert endpoints == {
+        "vllm": Endpoint("vllm", "http://10.0.0.5:8000/v1"),
+        "my-llm": Endpoint("my-llm", "https://llm.example/v1", "k"),
+    }
+
+
+@pytest.mark.parametrize(
+    "entry", ["vllm", "=http://x/v1", "vllm=ftp://x", "vllm=http://", "v=file:///x"]
+)
+def test_an_entry_that_cannot_be_read_is_told(entry: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot read"):
+        configured_endpoints({"TURNOUT_UPSTREAMS": entry})
+
+
+def test_a_key_is_not_shown_by_repr() -> None:
+    assert "sk-1" not in repr(configured_endpoints({"OPENAI_API_KEY": "sk-1"}))
