@@ -29,7 +29,7 @@ _SCRIPTS: Final = tuple(
 _LATIN: Final = re.compile("[a-zà-öø-ÿāăąćčďđęěğıłńňőœřśşšťţůűźżžơưạ-ỹ]+")
 
 _COMMON_WORDS: Final = {
-    "en": "the of and to in is for that with this you are what how write can my me please it on",
+    "en": "the a an of and to in is for that with this you are what how write can my me it on be or",
     "de": "der die das und ist ein eine nicht ich für mit den von zu wie was bitte auf im mir",
     "fr": "le la les des et est un une pour dans que qui avec sur je moi ce du comment écris",
     "es": "el la los las de y es un una para con que en por cómo qué mi del escribe se",

@@ -22,6 +22,7 @@ from turnout.wiring import build_app
 
 GRACE_S: Final = 10
 """How long requests in flight may go on after SIGTERM, in seconds."""
+BACKLOG: Final = 2048
 LOG: Final = DATA / "log.jsonl"
 
 
@@ -59,12 +60,23 @@ def is_loopback(host: str) -> bool:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    # The protocol is named because asyncio turns Nagle's algorithm off only for sockets that name it:
+    # without that a reply waits 40 ms for the client's delayed acknowledgement.
+    listener = socket.socket(_family(host), socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        return socket.create_server((host, port), backlog=2048)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+        return listener
     except OSError as error:
+        listener.close()
         raise ConfigurationError(
             f"cannot listen on {host}:{port} ({error.strerror}); choose another port with PORT=8081"
         ) from None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _welcome(host: str, port: int, access: str, endpoints: Mapping[str, Endpoint]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any, Final, TextIO
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from pydantic_core import to_json
 
 from turnout.record import DecisionRecord, to_wire
 
@@ -39,13 +39,14 @@ class Telemetry:
             level="INFO",
             logger_handler=logging.StreamHandler(self._stream),
             use_rfc3339=True,
+            json_serializer=_json,
             location=None,
         )
 
     def record(self, record: DecisionRecord) -> None:
         """Write the record and its metrics."""
         self._logger.info("decision", decision=to_wire(record))
-        self._stream.write(json.dumps(_fill(self._metrics(), record)) + "\n")
+        self._stream.write(_json(_fill(self._metrics(), record)) + "\n")
         if self._watch:
             self._watch(record)
 
@@ -55,10 +56,14 @@ class Telemetry:
         metrics = self._metrics()
         metrics.add_dimension("event", event)
         metrics.add_metric("Warnings", MetricUnit.Count, 1)
-        self._stream.write(json.dumps(metrics.serialize_metric_set()) + "\n")
+        self._stream.write(_json(metrics.serialize_metric_set()) + "\n")
 
     def _metrics(self) -> EphemeralMetrics:
         return EphemeralMetrics(namespace=NAMESPACE, service=self._service)
+
+
+def _json(value: object) -> str:
+    return to_json(value, fallback=str).decode()
 
 
 def _fill(metrics: EphemeralMetrics, record: DecisionRecord) -> dict[str, Any]:

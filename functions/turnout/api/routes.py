@@ -23,7 +23,8 @@ guarded = APIRouter(prefix="/v1", dependencies=[Depends(authenticate)])
 CallerOf = Annotated[Caller, Depends(authenticate)]
 
 
-def _router(request: Request) -> Router:
+async def _router(request: Request) -> Router:
+    # Not a plain function: FastAPI would run that in a thread.
     router: Router = request.app.state.router
     return router
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from turnout.errors import ClassifierError
 
-MOST_TOKENS: Final = 512
+MOST_TOKENS: Final = 256
 MOST_CHARACTERS: Final = 4_000
 """Read of a text, half from its head and half from its tail: instructions often stand at the end."""
 CONTEXT_CHARACTERS: Final = 400
@@ -59,7 +59,7 @@ class Classifier:
     def classify(self, text: str, context: str = "") -> Classification:
         """Classify the last user turn in the light of what came before. Raises ClassifierError."""
         try:
-            ids = self._tokenizer.encode(_shortened(text, context)).ids[:MOST_TOKENS] or [0]
+            ids = _head_and_tail(self._tokenizer.encode(_shortened(text, context)).ids)
             probabilities, difficulty = self._session.run(None, {"ids": [ids]})
             categories = dict(zip(self.labels, map(float, probabilities[0]), strict=True))
             category = max(categories, key=categories.__getitem__)
@@ -68,6 +68,13 @@ class Classifier:
             )
         except Exception as error:
             raise ClassifierError(f"cannot classify: {error}") from error
+
+
+def _head_and_tail(ids: list[int]) -> list[int]:
+    """Return at most MOST_TOKENS ids and, as the model's bigrams need, at least two."""
+    if len(ids) > MOST_TOKENS:
+        ids = ids[: MOST_TOKENS // 2] + ids[-MOST_TOKENS // 2 :]
+    return ids + [0] * (2 - len(ids))
 
 
 def _shortened(text: str, context: str) -> str:

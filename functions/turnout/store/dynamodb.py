@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from pydantic_core import to_json
+
 from turnout.errors import ConditionFailed, StoreError
 from turnout.store.table import Item
 
@@ -38,7 +40,7 @@ class DynamoTable:
         return item if item and _is_live(item.expires) else None
 
     async def put(self, item: Item, *, if_revision: int | None = None) -> int:
-        document = {"S": json.dumps(item.document)}
+        document = {"S": to_json(item.document).decode()}
         assignments = ["document = :document"]
         values: dict[str, Any] = {":document": document}
         fresh: dict[str, Any] = {"document": document}

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from pydantic_core import to_json
+
 from turnout.errors import ConditionFailed, StoreError
 from turnout.store.table import Item
 
@@ -150,8 +152,8 @@ def _replace(cursor: sqlite3.Cursor, item: Item) -> None:
         (
             item.partition,
             item.sort,
-            json.dumps(item.document),
-            json.dumps(item.counters),
+            to_json(item.document).decode(),
+            to_json(item.counters).decode(),
             item.revision,
             item.expires,
         ),

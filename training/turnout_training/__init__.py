@@ -1,0 +1,1 @@
+"""How the classifier is made: from labelled prompts to the model layer. Never deployed."""

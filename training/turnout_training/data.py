@@ -1,0 +1,104 @@
+"""Labelled prompts from JSONL files, each row with the weight that its source deserves."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+CATEGORIES: Final = (
+    "coding", "math", "reasoning", "creative_writing", "copywriting", "business_writing", "editing",
+    "summarization", "translation", "extraction", "question_answering", "education", "planning",
+    "conversation",
+)  # fmt: skip
+HELD_OUT: Final = "autoj-scenario-test"
+"""Real users' prompts, kept to evaluate on: never trained on."""
+_REAL_PEOPLE: Final = frozenset({"seed", "autoj-scenario-train"})
+_REAL_WEIGHT: Final = 3.0
+_FULL_WEIGHT_ROWS: Final = 150
+_DIFFICULTY_ONLY_WEIGHT: Final = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One prompt. `category` None: it teaches difficulty alone; `difficulty` None: category alone."""
+
+    text: str
+    category: str | None
+    difficulty: float | None
+    source: str
+    split: str
+    weight: float = 1.0
+
+
+def read_rows(paths: Iterable[Path]) -> list[Row]:
+    """Return the rows of JSONL files (`.gz` or not) and of folders of them, weighted by source.
+
+    A row has `text` and `category`, or `text`, `weak_correct` and `strong_correct`; `difficulty`,
+    `source` and `split` may be given. Raises ValueError naming file and line for any other.
+    """
+    rows = [row for path in paths for file in _files(path) for row in _read(file)]
+    counts = Counter(row.source for row in rows)
+    return [replace(row, weight=_weight(row, counts[row.source])) for row in rows]
+
+
+def digest(rows: Sequence[Row]) -> str:
+    """Return a digest of the training data, which goes into the model's metadata."""
+    lines = sorted(f"{row.category}\t{row.difficulty}\t{row.text}" for row in rows)
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _weight(row: Row, rows_of_source: int) -> float:
+    """Weigh real people's prompts up, and large sources of one format down."""
+    if row.category is None:
+        return _DIFFICULTY_ONLY_WEIGHT
+    if row.source in _REAL_PEOPLE:
+        return _REAL_WEIGHT
+    return float(min(1.0, (_FULL_WEIGHT_ROWS / rows_of_source) ** 0.5))
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted([*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")])
+    return [path]
+
+
+def _read(path: Path) -> Iterator[Row]:
+    with _open(path) as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                yield _row(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f"{path}:{number}: not a labelled prompt ({error})") from None
+
+
+def _open(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return io.TextIOWrapper(gzip.open(path), encoding="utf-8")
+    return path.open(encoding="utf-8")
+
+
+def _row(fields: dict[str, Any]) -> Row:
+    split, source = fields.get("split", "train"), fields.get("source", "seed")
+    if "strong_correct" in fields:
+        harder = float(fields["strong_correct"] and not fields["weak_correct"])
+        return Row(fields["text"], None, harder, source, split)
+    difficulty = fields.get("difficulty")
+    return Row(
+        _joined(fields["text"], fields.get("context", "")),
+        fields["category"],
+        None if difficulty is None else float(difficulty),
+        source,
+        split,
+    )
+
+
+def _joined(text: str, context: str) -> str:
+    # As the runtime adapter joins them.
+    return f"{context[:400]}\n{text}" if context else text
