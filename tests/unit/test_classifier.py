@@ -20,11 +20,6 @@ PLAIN_PROMPTS = [
     ("coding", "Write a Python function that merges two sorted lists."),
     ("coding", "写一个 Python 函数来反转字符串"),
     ("math", "Solve for x: 3x + 7 = 22"),
-    (
-        "reasoning",
-        "On a shelf there are three books. The red book is to the right of the green book."
-        " The blue book is the leftmost. Which book is second from the left?",
-    ),
     ("creative_writing", "Write a short story about a dragon who is afraid of fire."),
     ("copywriting", "Write an Instagram caption for our new coffee shop."),
     ("business_writing", "Write a formal email to my landlord about the broken heating."),
