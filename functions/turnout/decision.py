@@ -23,6 +23,7 @@ from turnout.signals import DEMO_UPSTREAM, Signals
 
 DEFAULT_RULE = "default"
 PINNED_RULE = "pinned"
+_NOT_NAMED = "not named by rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,13 @@ def find_model(policy: Policy, asked: str) -> str | None:
     return next((name for name, model in policy.models.items() if model.full_id == asked), None)
 
 
+def refusal(policy: PolicyRef, candidates: Sequence[Candidate]) -> str:
+    """Say why none of the models that the rule names may answer."""
+    named = [c for c in candidates if not any(r.startswith(_NOT_NAMED) for r in c.reasons)]
+    told = "; ".join(f"{c.model}: {', '.join(c.reasons)}" for c in named)
+    return f"policy {policy} leaves no model for this request ({told})"
+
+
 def conditions(when: When, signals: Signals) -> Iterator[Condition]:
     """Yield each condition of a route, with what the signals say to it."""
     yield from _membership("category", when.category, signals.category)
@@ -163,7 +171,7 @@ def _candidate(policy: Policy, name: str, signals: Signals) -> Candidate:
 def _passed_over(policy: Policy, name: str, signals: Signals, rule: str) -> Candidate:
     model = policy.models[name]
     cost = _estimated_cost(model, policy.limits, signals)
-    return Candidate(name, model.full_id, False, (f"not named by rule {rule}",), cost)
+    return Candidate(name, model.full_id, False, (f"{_NOT_NAMED} {rule}",), cost)
 
 
 def _obstacles(

@@ -6,6 +6,7 @@ import ipaddress
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -48,7 +49,9 @@ def serve(host: str, port: int, environ: Mapping[str, str]) -> None:
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        # Ctrl-C is how a person stops it: no error.
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 def is_loopback(host: str) -> bool:

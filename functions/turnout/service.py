@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from turnout.chat import Caller, ChatRequest
 from turnout.cost import Usage, cost_usd
-from turnout.decision import decide, find_model
+from turnout.decision import decide, find_model, refusal
 from turnout.errors import (
     NoEligibleModel,
     NotFound,
@@ -71,7 +71,7 @@ class Router:
         record = self._decided(active, request, caller)
         if record.chosen is None:
             await self._record(_closed(record, "refused", started))
-            raise _with_id(NoEligibleModel(_why_none(record)), record)
+            raise _with_id(NoEligibleModel(refusal(record.policy, record.candidates)), record)
         try:
             exchange = await relay(self.upstreams, _plan(active, record, request))
         except UpstreamFailed as error:
@@ -175,12 +175,6 @@ def _plan(active: ActivePolicy, record: DecisionRecord, request: ChatRequest) ->
         timeout_s=limits.timeout_s,
         first_chunk_s=limits.first_chunk_s,
     )
-
-
-def _why_none(record: DecisionRecord) -> str:
-    tried = [c for c in record.candidates if not c.reasons[0].startswith("not named by")]
-    told = "; ".join(f"{c.model}: {', '.join(c.reasons)}" for c in tried)
-    return f"policy {record.policy} leaves no model for this request ({told})"
 
 
 def _with_id(error: TurnoutError, record: DecisionRecord) -> TurnoutError:
