@@ -9,7 +9,7 @@ INFRA = Path(__file__).parents[2] / "infra"
 
 COMMANDS = [
     [], ["serve"], ["route"], ["policy"], ["policy", "validate"],
-    ["keys"], ["keys", "create"], ["keys", "list"], ["keys", "revoke"],
+    ["train"], ["eval"], ["keys"], ["keys", "create"], ["keys", "list"], ["keys", "revoke"],
 ]  # fmt: skip
 
 

@@ -27,13 +27,18 @@ _DIFFICULTY_ONLY_WEIGHT: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One prompt. `category` None: it teaches difficulty alone; `difficulty` None: category alone."""
+    """One prompt. `category` None: it teaches difficulty alone; `difficulty` None: category alone.
+
+    `context` is what came before the prompt. `outcome`: whether a weak and a strong model were right.
+    """
 
     text: str
     category: str | None
     difficulty: float | None
     source: str
     split: str
+    context: str = ""
+    outcome: tuple[bool, bool] | None = None
     weight: float = 1.0
 
 
@@ -50,7 +55,7 @@ def read_rows(paths: Iterable[Path]) -> list[Row]:
 
 def digest(rows: Sequence[Row]) -> str:
     """Return a digest of the training data, which goes into the model's metadata."""
-    lines = sorted(f"{row.category}\t{row.difficulty}\t{row.text}" for row in rows)
+    lines = sorted(f"{row.category}\t{row.difficulty}\t{row.context}\t{row.text}" for row in rows)
     return hashlib.sha256("\n".join(lines).encode("utf-8", "replace")).hexdigest()[:16]
 
 
@@ -74,7 +79,7 @@ def _read(path: Path) -> Iterator[Row]:
         for number, line in enumerate(lines, 1):
             try:
                 yield _row(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ValueError(f"{path}:{number}: not a labelled prompt ({error})") from None
 
 
@@ -87,18 +92,15 @@ def _open(path: Path) -> TextIO:
 def _row(fields: dict[str, Any]) -> Row:
     split, source = fields.get("split", "train"), fields.get("source", "seed")
     if "strong_correct" in fields:
-        harder = float(fields["strong_correct"] and not fields["weak_correct"])
-        return Row(fields["text"], None, harder, source, split)
+        outcome = (bool(fields["weak_correct"]), bool(fields["strong_correct"]))
+        harder = float(outcome == (False, True))
+        return Row(fields["text"], None, harder, source, split, outcome=outcome)
     difficulty = fields.get("difficulty")
     return Row(
-        _joined(fields["text"], fields.get("context", "")),
+        fields["text"],
         fields["category"],
         None if difficulty is None else float(difficulty),
         source,
         split,
+        context=fields.get("context", ""),
     )
-
-
-def _joined(text: str, context: str) -> str:
-    # As the runtime adapter joins them.
-    return f"{context[:400]}\n{text}" if context else text

@@ -1,4 +1,4 @@
-"""The tokenizer: lower-cased byte-level BPE learned on the training texts, so that no script is lost."""
+"""The tokenizer: lower-cased byte-level BPE learned on the training texts; no script is lost."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 VOCABULARY = 24_000
-MOST_TOKENS = 256
-MOST_CHARACTERS = 4_000
 
 
 def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
@@ -24,13 +22,3 @@ def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
     )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
-
-
-def encode(tokenizer: Tokenizer, text: str) -> list[int]:
-    """Return the ids of a text's head and tail, at least two and at most 256."""
-    if len(text) > MOST_CHARACTERS:
-        text = f"{text[: MOST_CHARACTERS // 2]}\n{text[-MOST_CHARACTERS // 2 :]}"
-    ids: list[int] = tokenizer.encode(text.encode("utf-8", "replace").decode()).ids
-    if len(ids) > MOST_TOKENS:
-        ids = ids[: MOST_TOKENS // 2] + ids[-MOST_TOKENS // 2 :]
-    return ids + [0] * (2 - len(ids))

@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from turnout.classifier import encode
 from turnout_training.data import CATEGORIES, HELD_OUT, Row, digest, read_rows
 from turnout_training.export import export
 from turnout_training.fitting import Corpus, fit, logits, temperature
 from turnout_training.model import Network
 from turnout_training.scores import Scores, score
-from turnout_training.tokens import encode, train_tokenizer
+from turnout_training.tokens import train_tokenizer
 
 
 def train(
@@ -40,7 +41,7 @@ def train(
     labels = _labels(rows)
     tell(f"{len(fitted):,} rows to train on, {len(labels)} categories")
     tokenizer = train_tokenizer(row.text for row in fitted)
-    corpus = Corpus(fitted, [encode(tokenizer, row.text) for row in fitted], labels)
+    corpus = Corpus(fitted, [encode(tokenizer, row.text, row.context) for row in fitted], labels)
     network = Network(tokenizer.get_vocab_size(), len(labels))
     started = time.monotonic()
     for epoch, loss in enumerate(fit(network, corpus, epochs=epochs, seed=seed), 1):
@@ -76,7 +77,7 @@ def _tell(
 ) -> tuple[Tensor, Tensor]:
     shuffled = list(rows)
     random.Random(0).shuffle(shuffled)  # noqa: S311 - for shuffling, not for secrets
-    category, _ = logits(network, [encode(tokenizer, row.text) for row in shuffled])  # type: ignore[arg-type]
+    category, _ = logits(network, [encode(tokenizer, row.text, row.context) for row in shuffled])
     return category, torch.tensor([labels.index(row.category or "") for row in shuffled])
 
 

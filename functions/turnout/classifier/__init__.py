@@ -59,7 +59,7 @@ class Classifier:
     def classify(self, text: str, context: str = "") -> Classification:
         """Classify the last user turn in the light of what came before. Raises ClassifierError."""
         try:
-            ids = _head_and_tail(self._tokenizer.encode(_shortened(text, context)).ids)
+            ids = encode(self._tokenizer, text, context)
             probabilities, difficulty = self._session.run(None, {"ids": [ids]})
             categories = dict(zip(self.labels, map(float, probabilities[0]), strict=True))
             category = max(categories, key=categories.__getitem__)
@@ -70,8 +70,9 @@ class Classifier:
             raise ClassifierError(f"cannot classify: {error}") from error
 
 
-def _head_and_tail(ids: list[int]) -> list[int]:
-    """Return at most MOST_TOKENS ids and, as the model's bigrams need, at least two."""
+def encode(tokenizer: Any, text: str, context: str = "") -> list[int]:
+    """Return the ids that the model reads, in training as in serving: 2 to MOST_TOKENS of them."""
+    ids: list[int] = tokenizer.encode(_shortened(text, context)).ids
     if len(ids) > MOST_TOKENS:
         ids = ids[: MOST_TOKENS // 2] + ids[-MOST_TOKENS // 2 :]
     return ids + [0] * (2 - len(ids))
