@@ -56,7 +56,9 @@ class Router:
 
     async def route(self, request: ChatRequest, caller: Caller) -> DecisionRecord:
         """Return the decision alone; nothing is called upstream. Raises UnknownModel."""
+        started = time.perf_counter()
         record = self._decided(self._policy_for(request), request, caller)
+        record = _closed(record, "decided", started)
         await self._record(record)
         return record
 

@@ -231,6 +231,7 @@ async def test_route_decides_and_calls_nothing(turnout: RunningTurnout, mock: Mo
     decision = json.loads(reply)
     assert status == 200
     assert decision["outcome"] == "decided"
+    assert decision["timings_ms"]["total"] > 0
     assert decision["chosen"]["model"] == "mock/ok"
     assert headers["x-turnout-decision-id"] == decision["id"]
     assert mock.requests == []
