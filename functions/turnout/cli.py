@@ -90,14 +90,18 @@ async def _decide(prompt: str, policy: str | None, system: str | None) -> Decisi
 @click.argument("data", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the layer.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same model.")
-@click.option("--epochs", default=6, show_default=True)
-def train(data: tuple[Path, ...], out: Path, seed: int, epochs: int) -> None:
+@click.option("--epochs", default=12, show_default=True)
+@click.option(
+    "--teacher/--no-teacher", default=True, show_default=True, help="See docs/classifier.md."
+)
+def train(data: tuple[Path, ...], out: Path, seed: int, epochs: int, teacher: bool) -> None:
     """Train a classifier on DATA: JSONL files (.gz or not) of prompts, or folders of them."""
     with _training_errors():
         from turnout_training.training import train as run
 
-        for name, scores in run(data, out, seed=seed, epochs=epochs, tell=click.echo).items():
-            click.echo(f"{name}: {scores}")
+        scores = run(data, out, seed=seed, epochs=epochs, teacher=teacher, tell=click.echo)
+    for name, part in scores.items():
+        click.echo(f"{name}: {part}")
 
 
 @turnout.command("eval")
@@ -106,6 +110,7 @@ def train(data: tuple[Path, ...], out: Path, seed: int, epochs: int) -> None:
 @click.option("--source", help="Evaluate on this source's rows alone.")
 @click.option("--split", help="Evaluate on this split's rows alone.")
 @click.option("--routellm", is_flag=True, help="Rows carry two models' outcomes: APGR and CPT.")
+@click.option("--gadgets", is_flag=True, help="How easily an added text moves a route.")
 @click.option("--pictures", type=click.Path(path_type=Path), help="Folder for the pictures (SVG).")
 def evaluate(
     data: tuple[Path, ...],
@@ -113,6 +118,7 @@ def evaluate(
     source: str | None,
     split: str | None,
     routellm: bool,
+    gadgets: bool,
     pictures: Path | None,
 ) -> None:
     """Evaluate the classifier on DATA, through the adapter that serves requests."""
@@ -122,6 +128,7 @@ def evaluate(
     with _training_errors():
         from turnout_training import evaluation
         from turnout_training.data import read_rows
+        from turnout_training.gadgets import gadget_report
 
         folder = model or local_settings(os.environ).classifier
         rows = [
@@ -134,6 +141,8 @@ def evaluate(
             told, drawn = evaluation.routing_report(classifier, rows)
         else:
             told, drawn = evaluation.report(classifier, folder, rows)
+        if gadgets:
+            told.extend(gadget_report(classifier, rows))
     for line in told:
         click.echo(line)
     if pictures:

@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import io
 import json
+import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +24,9 @@ HELD_OUT: Final = "autoj-scenario-test"
 _REAL_PEOPLE: Final = frozenset({"seed", "autoj-scenario-train"})
 _REAL_WEIGHT: Final = 3.0
 _FULL_WEIGHT_ROWS: Final = 150
+_MOST_OF_A_FORMAT: Final = 300
+_MOST_OUTCOMES: Final = 2_000
+_OPTIONS: Final = re.compile(r"\nA\. ")
 _DIFFICULTY_ONLY_WEIGHT: Final = 0.3
 
 
@@ -41,6 +46,11 @@ class Row:
     outcome: tuple[bool, bool] | None = None
     weight: float = 1.0
 
+    @property
+    def by_people(self) -> bool:
+        """Whether a person wrote the prompt for its own sake, rather than a benchmark's maker."""
+        return self.source in _REAL_PEOPLE
+
 
 def read_rows(paths: Iterable[Path]) -> list[Row]:
     """Return the rows of JSONL files (`.gz` or not) and of folders of them, weighted by source.
@@ -53,17 +63,39 @@ def read_rows(paths: Iterable[Path]) -> list[Row]:
     return [replace(row, weight=_weight(row, counts[row.source])) for row in rows]
 
 
+def without_options(text: str) -> str:
+    """Return an exam question without its lettered answers: people ask without them."""
+    return _OPTIONS.split(text, maxsplit=1)[0].rstrip()
+
+
 def digest(rows: Sequence[Row]) -> str:
     """Return a digest of the training data, which goes into the model's metadata."""
     lines = sorted(f"{row.category}\t{row.difficulty}\t{row.context}\t{row.text}" for row in rows)
     return hashlib.sha256("\n".join(lines).encode("utf-8", "replace")).hexdigest()[:16]
 
 
+def without_surplus(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Return the rows without what is more of the same: of a benchmark's format a few hundred do.
+
+    People's own prompts are all kept; which others are, is the same for the same seed.
+    """
+    shuffled = list(rows)
+    random.Random(seed).shuffle(shuffled)  # noqa: S311 - for shuffling, not for secrets
+    taken: Counter[str] = Counter()
+    kept = []
+    for row in shuffled:
+        taken[row.source] += 1
+        most = _MOST_OUTCOMES if row.category is None else _MOST_OF_A_FORMAT
+        if row.by_people or taken[row.source] <= most:
+            kept.append(row)
+    return kept
+
+
 def _weight(row: Row, rows_of_source: int) -> float:
     """Weigh real people's prompts up, and large sources of one format down."""
     if row.category is None:
         return _DIFFICULTY_ONLY_WEIGHT
-    if row.source in _REAL_PEOPLE:
+    if row.by_people:
         return _REAL_WEIGHT
     return float(min(1.0, (_FULL_WEIGHT_ROWS / rows_of_source) ** 0.5))
 

@@ -1,4 +1,4 @@
-"""The network as an ONNX graph: int8 tables, both outputs, and its metadata inside."""
+"""The network as an ONNX graph: an int8 token table, both outputs, and its metadata inside."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from turnout_training.model import BIGRAM_FACTOR, BIGRAMS, Network
+from turnout_training.model import HEADS, WIDTH, Layer, Network
 
 OPSET = 18
 
@@ -29,6 +29,9 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.array(value), name))
         return name
 
+    def integers(self, *values: int) -> str:
+        return self.constant(np.array(values, np.int64))
+
     def node(
         self, operator: str, *inputs: str, output: str | None = None, **attributes: Any
     ) -> str:
@@ -37,17 +40,27 @@ class _Graph:
         return name
 
     def lookup(self, table: torch.Tensor, ids: str) -> str:
-        """Look ids up in a table stored as int8 with one scale."""
+        """Look ids up in a table stored as int8, with a scale for each row."""
         values = table.detach().numpy()
-        scale = np.float32(np.abs(values).max() / 127)
-        quantised = self.constant(np.round(values / scale).astype(np.int8))
+        scales = np.maximum(np.abs(values).max(1, keepdims=True), 1e-6).astype(np.float32) / 127
+        quantised = self.constant(np.round(values / scales).astype(np.int8))
         rows = self.node("Cast", self.node("Gather", quantised, ids), to=TensorProto.FLOAT)
-        return self.node("Mul", rows, self.constant(scale))
+        return self.node("Mul", rows, self.node("Gather", self.constant(scales), ids))
 
     def linear(self, layer: torch.nn.Linear, features: str, *, divide: float = 1.0) -> str:
-        weight = layer.weight.detach().numpy() / np.float32(divide)
+        weight = layer.weight.detach().numpy().T / np.float32(divide)
         bias = layer.bias.detach().numpy() / np.float32(divide)
-        return self.node("Gemm", features, self.constant(weight), self.constant(bias), transB=1)
+        product = self.node("MatMul", features, self.constant(np.ascontiguousarray(weight)))
+        return self.node("Add", product, self.constant(bias))
+
+    def normalise(self, layer: torch.nn.LayerNorm, features: str) -> str:
+        return self.node(
+            "LayerNormalization",
+            features,
+            self.constant(layer.weight.detach().numpy()),
+            self.constant(layer.bias.detach().numpy()),
+            epsilon=layer.eps,
+        )
 
 
 def export(
@@ -59,9 +72,10 @@ def export(
     version: str,
     data_digest: str,
 ) -> None:
-    """Write the model to `path`, whole or not at all.
+    """Write the model to `path`.
 
-    Input `ids` (1, length); outputs `probabilities` (1, labels) and `difficulty` (1, 1).
+    Input `ids` (1, length), of 1 to POSITIONS ids; outputs `probabilities` (1, labels) and
+    `difficulty` (1, 1).
     """
     graph = _build(network, temperature)
     inputs = [helper.make_tensor_value_info("ids", TensorProto.INT64, [1, "length"])]
@@ -77,33 +91,53 @@ def export(
     metadata = {"version": version, "labels": json.dumps(list(labels)), "data": data_digest}
     helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
-    temporary = path.with_suffix(".tmp")
-    onnx.save(model, temporary)
-    temporary.rename(path)
+    onnx.save(model, path)
 
 
 def _build(network: Network, temperature: float) -> _Graph:
     graph = _Graph()
-    int64 = np.int64
-    along = graph.constant(np.array([1], int64))
-    tokens = graph.lookup(network.tokens.weight, "ids")
-    weights = graph.node("Softmax", graph.lookup(network.attention.weight, "ids"), axis=1)
-    pooled = graph.node("MatMul", graph.node("Transpose", weights, perm=[0, 2, 1]), tokens)
-    pooled = graph.node("Flatten", pooled, axis=1)
-    mean = graph.node("ReduceMean", tokens, along, keepdims=0)
-    start, stop = graph.constant(np.array([0], int64)), graph.constant(np.array([-1], int64))
-    second, end = graph.constant(np.array([1], int64)), graph.constant(np.array([2**62], int64))
-    left = graph.node("Slice", "ids", start, stop, along)
-    right = graph.node("Slice", "ids", second, end, along)
-    scaled = graph.node("Mul", left, graph.constant(int64(BIGRAM_FACTOR)))
-    pairs = graph.node("Mod", graph.node("Add", scaled, right), graph.constant(int64(BIGRAMS)))
-    bigrams = graph.lookup(network.bigrams.weight, pairs)
-    summed = graph.node("ReduceSum", bigrams, along, keepdims=0)
-    length = graph.node("Gather", graph.node("Shape", "ids"), graph.constant(int64(1)))
-    root = graph.node("Sqrt", graph.node("Cast", length, to=TensorProto.FLOAT))
-    features = graph.node("Concat", pooled, mean, graph.node("Div", summed, root), axis=1)
+    length = graph.node("Shape", "ids", start=1)
+    positions = graph.node(
+        "Slice",
+        graph.constant(network.positions.detach().numpy()),
+        graph.integers(0),
+        length,
+        graph.integers(0),
+    )
+    tokens = graph.node("Add", graph.lookup(network.tokens.weight, "ids"), positions)
+    tokens = graph.normalise(network.normalise_input, tokens)
+    for layer in network.layers:
+        tokens = _layer(graph, layer, tokens)
+    tokens = graph.normalise(network.normalise_output, tokens)
+    weights = graph.node("Softmax", graph.linear(network.pools, tokens), axis=1)
+    weights = graph.node("Transpose", weights, perm=[0, 2, 1])
+    pooled = graph.node("Flatten", graph.node("MatMul", weights, tokens), axis=1)
+    largest = graph.node("ReduceMax", tokens, graph.integers(1), keepdims=0)
+    features = graph.node("Concat", pooled, largest, axis=1)
     hidden = graph.node("Relu", graph.linear(network.hidden, features))
     category = graph.linear(network.category, hidden, divide=temperature)
     graph.node("Softmax", category, output="probabilities", axis=1)
-    graph.node("Sigmoid", graph.linear(network.difficulty, hidden), output="difficulty")
+    counted = graph.node("Cast", length, to=TensorProto.FLOAT)
+    logarithm = graph.node("Reshape", graph.node("Log", counted), graph.integers(1, 1))
+    with_length = graph.node("Concat", hidden, logarithm, axis=1)
+    graph.node("Sigmoid", graph.linear(network.difficulty, with_length), output="difficulty")
     return graph
+
+
+def _layer(graph: _Graph, layer: Layer, tokens: str) -> str:
+    parts = graph.linear(layer.attention, graph.normalise(layer.before_attention, tokens))
+    split = graph.integers(0, 0, 3, HEADS, WIDTH // HEADS)
+    parts = graph.node("Reshape", parts, split)
+    query, key, value = (
+        graph.node("Gather", parts, graph.constant(np.int64(i)), axis=2) for i in range(3)
+    )
+    query = graph.node("Transpose", query, perm=[0, 2, 1, 3])
+    key = graph.node("Transpose", key, perm=[0, 2, 3, 1])
+    value = graph.node("Transpose", value, perm=[0, 2, 1, 3])
+    scale = graph.constant(np.float32((WIDTH // HEADS) ** -0.5))
+    weights = graph.node("Softmax", graph.node("MatMul", graph.node("Mul", query, scale), key))
+    seen = graph.node("Transpose", graph.node("MatMul", weights, value), perm=[0, 2, 1, 3])
+    seen = graph.node("Reshape", seen, graph.integers(0, 0, WIDTH))
+    tokens = graph.node("Add", tokens, graph.linear(layer.attended, seen))
+    inner = graph.linear(layer.inner, graph.normalise(layer.before_inner, tokens))
+    return graph.node("Add", tokens, graph.linear(layer.outer, graph.node("Relu", inner)))

@@ -11,32 +11,41 @@ from torch import Tensor
 from torch.nn import functional
 
 from turnout_training.data import Row
-from turnout_training.model import Network
+from turnout_training.model import PADDING, Network
 
 BATCH = 64
-PEAK_LEARNING_RATE = 4e-3
+PEAK_LEARNING_RATE = 1e-3
 WEIGHT_DECAY = 0.02
 LABEL_SMOOTHING = 0.05
-DIFFICULTY_SHARE = 0.5
+DIFFICULTY_SHARE = 0.4
+OPINION_SHARE = 0.7
+"""How much the teacher's opinions weigh against the labels."""
+OPINION_TEMPERATURE = 2.0
 _SORTED_TOGETHER = 40
 """Batches whose rows are sorted by length together, so that little is spent on padding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`ids` (n, length); `category` (n,), -1 for none; `difficulty` (n,), -1 for none; `weight` (n,)."""
+    """`ids` (n, length); `category` (n,), -1 for none; `difficulty` (n,), -1 for none; `weight` (n,);
+    `opinions` (n, labels) of the teacher, as logits."""
 
     ids: Tensor
     category: Tensor
     difficulty: Tensor
     weight: Tensor
+    opinions: Tensor | None
 
 
 class Corpus:
-    """Rows as tensors."""
+    """Rows as tensors, with the teacher's opinions on them where there is a teacher."""
 
     def __init__(
-        self, rows: Sequence[Row], ids: Sequence[list[int]], labels: Sequence[str]
+        self,
+        rows: Sequence[Row],
+        ids: Sequence[list[int]],
+        labels: Sequence[str],
+        opinions: Tensor | None = None,
     ) -> None:
         index = {label: i for i, label in enumerate(labels)}
         self._ids = ids
@@ -45,6 +54,7 @@ class Corpus:
             [-1.0 if row.difficulty is None else row.difficulty for row in rows]
         )
         self._weight = torch.tensor([row.weight for row in rows])
+        self._opinions = opinions
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -57,6 +67,7 @@ class Corpus:
             self._category[picked],
             self._difficulty[picked],
             self._weight[picked],
+            None if self._opinions is None else self._opinions[picked],
         )
 
     def shuffled(self, shuffle: random.Random) -> Iterator[Batch]:
@@ -73,9 +84,9 @@ class Corpus:
 
 
 def pad(ids: Sequence[list[int]]) -> Tensor:
-    """Return ids as a tensor of shape (n, longest), zeros behind the shorter ones."""
+    """Return ids as a tensor of shape (n, longest), padded behind the shorter ones."""
     longest = max(map(len, ids))
-    return torch.tensor([row + [0] * (longest - len(row)) for row in ids])
+    return torch.tensor([row + [PADDING] * (longest - len(row)) for row in ids])
 
 
 def fit(network: Network, corpus: Corpus, *, epochs: int, seed: int) -> Iterator[float]:
@@ -83,7 +94,7 @@ def fit(network: Network, corpus: Corpus, *, epochs: int, seed: int) -> Iterator
     shuffle = random.Random(seed)  # noqa: S311 - for shuffling, not for secrets
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
     steps = epochs * (len(corpus) // BATCH + len(corpus) // (BATCH * _SORTED_TOGETHER) + 2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LEARNING_RATE, steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LEARNING_RATE, max(100, steps))
     for _ in range(epochs):
         network.train()
         losses = []
@@ -118,7 +129,11 @@ def temperature(category_logits: Tensor, labels: Tensor) -> float:
 def _loss(network: Network, batch: Batch) -> Tensor:
     category, difficulty = network(batch.ids)
     labelled, judged = batch.category >= 0, batch.difficulty >= 0
+    label_share = 1.0
     loss = category.sum() * 0
+    if batch.opinions is not None:
+        label_share = 1 - OPINION_SHARE
+        loss = loss + OPINION_SHARE * _disagreement(category, batch.opinions)
     if labelled.any():
         each = functional.cross_entropy(
             category[labelled],
@@ -126,10 +141,22 @@ def _loss(network: Network, batch: Batch) -> Tensor:
             reduction="none",
             label_smoothing=LABEL_SMOOTHING,
         )
-        loss = loss + (each * batch.weight[labelled]).mean()
+        loss = loss + label_share * (each * batch.weight[labelled]).mean()
     if judged.any():
         each = functional.binary_cross_entropy_with_logits(
             difficulty[judged, 0], batch.difficulty[judged], reduction="none"
         )
-        loss = loss + DIFFICULTY_SHARE * (each * batch.weight[judged]).mean()
+        loss = loss + DIFFICULTY_SHARE * (each * batch.weight[judged].clamp(max=1)).mean()
     return loss
+
+
+def _disagreement(category: Tensor, opinions: Tensor) -> Tensor:
+    """Return the divergence from the teacher's opinions, both softened."""
+    return (
+        functional.kl_div(
+            (category / OPINION_TEMPERATURE).log_softmax(1),
+            (opinions / OPINION_TEMPERATURE).softmax(1),
+            reduction="batchmean",
+        )
+        * OPINION_TEMPERATURE
+    )

@@ -1,44 +1,88 @@
-"""The network: token and bigram embeddings, attention-like pooling, a small MLP, two heads."""
+"""The network that serves: token embeddings, a narrow transformer layer, attention pooling, two heads."""
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WIDTH = 64
+WIDTH = 128
+LAYERS = 1
+HEADS = 4
+INNER = 256
 POOLS = 4
-HIDDEN = 128
-BIGRAMS = 40_009
-BIGRAM_FACTOR = 7_919
+HIDDEN = 192
+POSITIONS = 128
+PADDING = 1
+DROPOUT = 0.15
+
+
+class Layer(nn.Module):
+    """One transformer layer, normalised before each part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before_attention = nn.LayerNorm(WIDTH)
+        self.attention = nn.Linear(WIDTH, 3 * WIDTH)
+        self.attended = nn.Linear(WIDTH, WIDTH)
+        self.before_inner = nn.LayerNorm(WIDTH)
+        self.inner = nn.Linear(WIDTH, INNER)
+        self.outer = nn.Linear(INNER, WIDTH)
+        self.dropout = nn.Dropout(DROPOUT)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        rows, length, _ = tokens.shape
+        parts = self.attention(self.before_attention(tokens)).view(rows, length, 3, HEADS, -1)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        seen = seen.transpose(1, 2).reshape(rows, length, WIDTH)
+        tokens = tokens + self.dropout(self.attended(seen))
+        inner = functional.relu(self.inner(self.before_inner(tokens)))
+        grown: Tensor = tokens + self.dropout(self.outer(inner))
+        return grown
 
 
 class Network(nn.Module):
-    """Maps token ids, shape (n, length), 0 for padding, to category and difficulty logits."""
+    """Maps token ids, shape (n, length), to category logits (n, labels) and difficulty logits (n, 1)."""
 
-    def __init__(self, vocabulary: int, categories: int) -> None:
+    def __init__(self, tokens: Tensor, labels: int) -> None:
+        """`tokens` (vocabulary, WIDTH) are the embeddings to start from."""
         super().__init__()
-        self.tokens = nn.Embedding(vocabulary, WIDTH, padding_idx=0)
-        self.bigrams = nn.Embedding(BIGRAMS, WIDTH)
-        self.attention = nn.Embedding(vocabulary, POOLS)
-        nn.init.normal_(self.tokens.weight, std=0.05)
-        nn.init.normal_(self.bigrams.weight, std=0.05)
-        nn.init.zeros_(self.attention.weight)
-        with torch.no_grad():
-            self.tokens.weight[0] = 0
-        self.hidden = nn.Linear(WIDTH * (POOLS + 2), HIDDEN)
-        self.category = nn.Linear(HIDDEN, categories)
-        self.difficulty = nn.Linear(HIDDEN, 1)
-        self.dropout = nn.Dropout(0.3)
+        self.tokens = nn.Embedding.from_pretrained(tokens, freeze=False, padding_idx=PADDING)
+        self.positions = nn.Parameter(torch.randn(POSITIONS, WIDTH) * 0.02)
+        self.normalise_input = nn.LayerNorm(WIDTH)
+        self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
+        self.normalise_output = nn.LayerNorm(WIDTH)
+        self.pools = nn.Linear(WIDTH, POOLS)
+        self.hidden = nn.Linear(WIDTH * (POOLS + 1), HIDDEN)
+        self.category = nn.Linear(HIDDEN, labels)
+        # Length tells much of difficulty, and pooling forgets it.
+        self.difficulty = nn.Linear(HIDDEN + 1, 1)
+        self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        present = (ids > 0).float()
-        tokens = self.dropout(self.tokens(ids) * present[..., None])
-        weights = (self.attention(ids) + (present[..., None] - 1) * 1e4).softmax(1)
-        pooled = torch.einsum("nlp,nlw->npw", weights, tokens).flatten(1)
-        pairs = torch.remainder(ids[:, :-1] * BIGRAM_FACTOR + ids[:, 1:], BIGRAMS)
-        bigrams = (self.bigrams(pairs) * present[:, 1:, None]).sum(1)
-        length = present.sum(1, keepdim=True).clamp(min=1)
-        features = torch.cat([pooled, tokens.sum(1) / length, bigrams / length.sqrt()], 1)
-        hidden = self.dropout(functional.relu(self.hidden(self.dropout(features))))
-        return self.category(hidden), self.difficulty(hidden)
+        absent = (ids == PADDING)[..., None]
+        tokens = self.normalise_input(self.tokens(ids) + self.positions[: ids.shape[1]])
+        tokens = self.dropout(tokens)
+        for layer in self.layers:
+            tokens = layer(tokens, ~absent[:, None, None, :, 0])
+        tokens = self.normalise_output(tokens)
+        weights = self.pools(tokens).masked_fill(absent, -1e4).softmax(1)
+        pooled = (weights.transpose(1, 2) @ tokens).flatten(1)
+        largest = tokens.masked_fill(absent, -1e4).max(1).values
+        hidden = functional.relu(self.hidden(self.dropout(torch.cat([pooled, largest], 1))))
+        length = (~absent).float().sum(1).log()
+        return self.category(hidden), self.difficulty(torch.cat([hidden, length], 1))
+
+
+def narrowed(embeddings: npt.NDArray[np.float32]) -> Tensor:
+    """Return embeddings (vocabulary, any) in WIDTH dimensions: those in which they differ most."""
+    table = torch.from_numpy(embeddings)
+    table = table - table.mean(0)
+    _, _, directions = torch.linalg.svd(table[: table.shape[0] // 2], full_matrices=False)
+    narrow = table @ directions[:WIDTH].T
+    narrow = narrow / narrow.std()
+    narrow[PADDING] = 0
+    return narrow

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from turnout.errors import ClassifierError
 
-MOST_TOKENS: Final = 256
-MOST_CHARACTERS: Final = 4_000
+MOST_TOKENS: Final = 128
+UNKNOWN_TOKEN: Final = 3
+MOST_CHARACTERS: Final = 3_000
 """Read of a text, half from its head and half from its tail: instructions often stand at the end."""
 CONTEXT_CHARACTERS: Final = 400
 
@@ -59,7 +60,7 @@ class Classifier:
     def classify(self, text: str, context: str = "") -> Classification:
         """Classify the last user turn in the light of what came before. Raises ClassifierError."""
         try:
-            ids = encode(self._tokenizer, text, context)
+            ids = encode(self._tokenizer, join(text, context))
             probabilities, difficulty = self._session.run(None, {"ids": [ids]})
             categories = dict(zip(self.labels, map(float, probabilities[0]), strict=True))
             category = max(categories, key=categories.__getitem__)
@@ -70,18 +71,22 @@ class Classifier:
             raise ClassifierError(f"cannot classify: {error}") from error
 
 
-def encode(tokenizer: Any, text: str, context: str = "") -> list[int]:
-    """Return the ids that the model reads, in training as in serving: 2 to MOST_TOKENS of them."""
-    ids: list[int] = tokenizer.encode(_shortened(text, context)).ids
+def join(text: str, context: str) -> str:
+    """Return the text that is read: a little of the context, then the text, each by head and tail."""
+    text = _ends(text, MOST_CHARACTERS)
+    return f"{_ends(context, CONTEXT_CHARACTERS)}\n{text}" if context else text
+
+
+def _ends(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most // 2]}\n{text[-most // 2 :]}"
+
+
+def encode(tokenizer: Any, text: str) -> list[int]:
+    """Return the ids that the model reads, in training as in serving: 1 to MOST_TOKENS of them."""
+    # A lone surrogate cannot be encoded; a question mark stands in for it.
+    ids: list[int] = tokenizer.encode(
+        text.encode("utf-8", "replace").decode(), add_special_tokens=False
+    ).ids
     if len(ids) > MOST_TOKENS:
         ids = ids[: MOST_TOKENS // 2] + ids[-MOST_TOKENS // 2 :]
-    return ids + [0] * (2 - len(ids))
-
-
-def _shortened(text: str, context: str) -> str:
-    """Return the text within bounds, after as much of the context as is read of it."""
-    if len(text) > MOST_CHARACTERS:
-        text = f"{text[: MOST_CHARACTERS // 2]}\n{text[-MOST_CHARACTERS // 2 :]}"
-    if context:
-        text = f"{context[:CONTEXT_CHARACTERS]}\n{text}"
-    return text.encode("utf-8", "replace").decode()
+    return ids or [UNKNOWN_TOKEN]
