@@ -18,7 +18,8 @@ class MockUpstream:
 
     `ok`, `slow` (50 ms between chunks), `status-NNN`, `hang`, `reset`, `redirect`,
     `no-completion`, `garbage`, `not-a-stream`, `error-first`, `role-then-error`, `break-N` (cuts the
-    connection after N content chunks), `error-N`, `no-finish`, `no-done`, `done-no-finish`, `huge-event`.
+    connection after N content chunks), `error-N`, `no-finish`, `no-done`, `done-no-finish`, `huge-event`,
+    `kilobytes-N` (that much more content, in events of four kilobytes).
     """
 
     def __init__(self) -> None:
@@ -74,7 +75,9 @@ class MockUpstream:
             raise
         return response
 
-    async def _events(self, request: web.Request, body: dict[str, Any]) -> AsyncIterator[bytes]:
+    async def _events(  # noqa: C901 (a list of misbehaviours, one after the other)
+        self, request: web.Request, body: dict[str, Any]
+    ) -> AsyncIterator[bytes]:
         model: str = body["model"]
         failure, _, position = model.partition("-")
         cut_at = int(position) if position.isdecimal() else None
@@ -93,11 +96,12 @@ class MockUpstream:
             yield event({"content": word})
             if model == "slow":
                 await asyncio.sleep(0.05)
+        for _ in range(int(position) // 4 if failure == "kilobytes" else 0):
+            yield event({"content": "0123456789abcdef" * 256})
         if model not in ("no-finish", "done-no-finish"):
             yield event({}, finish="stop")
         if (body.get("stream_options") or {}).get("include_usage"):
-            usage = {"choices": [], "object": "chat.completion.chunk", "usage": USAGE}
-            yield b"data: " + json.dumps(usage).encode() + b"\n\n"
+            yield USAGE_CHUNK
         if model not in ("no-finish", "no-done"):
             yield b"data: [DONE]\n\n"
 
@@ -122,6 +126,11 @@ def event(delta: dict[str, Any], *, finish: str | None = None) -> bytes:
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
 
+USAGE_CHUNK = (
+    b"data: "
+    + json.dumps({"choices": [], "object": "chat.completion.chunk", "usage": USAGE}).encode()
+    + b"\n\n"
+)
 FELL_OVER = b'data: {"error": {"message": "mock fell over"}}\n\n'
 BAD_BEGINNINGS = {
     "error-first": [FELL_OVER],
