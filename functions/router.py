@@ -4,9 +4,12 @@ import os
 
 from mangum import Mangum
 
-from turnout.telemetry import Telemetry
-from turnout.upstream import configured_endpoints
-from turnout.wiring import build_app, settings_from
+from turnout.deployed import deployed_endpoints, deployed_settings
+from turnout.telemetry import SERVICE, Telemetry
+from turnout.wiring import build_app
 
-app = build_app(settings_from(os.environ), configured_endpoints(os.environ), Telemetry())
+_telemetry = Telemetry(service=os.environ.get("POWERTOOLS_SERVICE_NAME", SERVICE))
+app = build_app(
+    deployed_settings(os.environ), deployed_endpoints(os.environ, _telemetry), _telemetry
+)
 handler = Mangum(app, lifespan="off")

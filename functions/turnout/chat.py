@@ -52,9 +52,10 @@ class ChatRequest:
 class Caller:
     """Who asks: the tenant, the key (its id, never the secret), and the models it may use.
 
-    `models` None means every model of the policy.
+    `models` None means every model of the policy; `admin` lets it into the control plane.
     """
 
     tenant: str
     key: str
     models: tuple[str, ...] | None = None
+    admin: bool = False

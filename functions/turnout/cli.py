@@ -66,7 +66,7 @@ def route(prompt: str, policy: str | None, system: str | None, as_json: bool) ->
 
 
 async def _decide(prompt: str, policy: str | None, system: str | None) -> DecisionRecord:
-    from turnout.api.auth import open_access
+    from turnout.api.auth import Credentials, open_access
     from turnout.api.openai import parse_chat
     from turnout.local import DATA, local_endpoints, local_settings
     from turnout.telemetry import Telemetry
@@ -81,7 +81,7 @@ async def _decide(prompt: str, policy: str | None, system: str | None) -> Decisi
     try:
         with (DATA / "log.jsonl").open("a", encoding="utf-8") as log:
             router = build_router(settings, table, local_endpoints(os.environ), Telemetry(log))
-            return await router.route(request, await open_access(None))
+            return await router.route(request, await open_access(Credentials()))
     finally:
         await table.close()
 
@@ -197,9 +197,10 @@ def keys() -> None:
 @keys.command()
 @click.argument("tenant")
 @click.option("--model", "models", multiple=True, help="Allow only this model; may be repeated.")
-def create(tenant: str, models: tuple[str, ...]) -> None:
+@click.option("--admin", is_flag=True, help="Let it into the control plane.")
+def create(tenant: str, models: tuple[str, ...], admin: bool) -> None:
     """Make a key for TENANT and print it, this once."""
-    click.echo(asyncio.run(_keys().create(tenant, models=models or None)))
+    click.echo(asyncio.run(_keys().create(tenant, models=models or None, admin=admin)))
 
 
 @keys.command("list")

@@ -37,6 +37,10 @@ class Unauthenticated(TurnoutError):
     """No key, or one that is not known."""
 
 
+class Forbidden(TurnoutError):
+    """A known caller who may not do this."""
+
+
 class NotFound(TurnoutError):
     """A decision that is not on record, or not the caller's."""
 

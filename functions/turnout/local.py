@@ -18,12 +18,16 @@ OLLAMA_PROBE_S: Final = 0.3
 
 
 def local_settings(environ: Mapping[str, str]) -> Settings:
-    """Return settings for this machine alone: files of the checkout, a SQLite store, demo allowed."""
+    """Return settings for this machine alone: files of the checkout, a SQLite store unless a table
+    is named, the control plane served, the demo upstream allowed."""
     return Settings(
         classifier=Path(environ.get("TURNOUT_CLASSIFIER", CHECKOUT / "layers" / "classifier")),
         policies=Path(environ.get("TURNOUT_POLICIES", CHECKOUT / "infra" / "policies")),
         store=Path(environ.get("TURNOUT_STORE", DATA / "turnout.db")),
+        table=environ.get("TURNOUT_TABLE") or None,
+        table_endpoint=environ.get("TURNOUT_TABLE_ENDPOINT") or None,
         demo=True,
+        admin=True,
     )
 
 

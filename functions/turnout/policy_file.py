@@ -1,32 +1,29 @@
-"""Policies in files: YAML read, checked and named."""
+"""Policies in files: YAML or JSON read, checked and named."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
 
 from turnout.errors import ConfigurationError, PolicyError, Problem
 from turnout.policy import ActivePolicy, Policy, PolicyRef, fingerprint, parse_policy
 
 
 def read_policy(path: Path, *, categories: Collection[str] | None = None) -> Policy:
-    """Return the policy in a YAML file.
+    """Return the policy in a YAML file, or in a JSON one, as packages for Lambda hold it.
 
     Raises ConfigurationError when the file cannot be read, PolicyError when it is no policy.
     """
-    # Not at import: a deployed function that has its policy from the store needs no YAML.
-    import yaml
-
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"cannot read {path}: it is not UTF-8 text") from None
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise PolicyError([Problem("", f"not valid YAML: {_one_line(str(error))}")]) from None
+    document = _json(text) if path.suffix == ".json" else _yaml(text)
     return parse_policy(document, categories=categories)
 
 
@@ -38,15 +35,32 @@ def read_policies(
     Raises ConfigurationError, naming the file, for the first that cannot be used.
     """
     policies: dict[str, ActivePolicy] = {}
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.json")]):
         try:
             policy = read_policy(path, categories=categories)
         except PolicyError as error:
             raise ConfigurationError(f"{path}: {error}") from None
         policies[path.stem] = ActivePolicy(PolicyRef(path.stem, fingerprint(policy)), policy)
     if not policies:
-        raise ConfigurationError(f"no policy (*.yaml) in {folder}")
+        raise ConfigurationError(f"no policy (*.yaml, *.json) in {folder}")
     return policies
+
+
+def _yaml(text: str) -> Any:
+    # Not at import: a deployed function, whose policies are JSON, starts sooner without it.
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise PolicyError([Problem("", f"not valid YAML: {_one_line(str(error))}")]) from None
+
+
+def _json(text: str) -> Any:
+    try:
+        return from_json(text)
+    except ValueError as error:
+        raise PolicyError([Problem("", f"not valid JSON: {_one_line(str(error))}")]) from None
 
 
 def _one_line(text: str) -> str:

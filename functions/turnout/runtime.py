@@ -180,6 +180,8 @@ async def main() -> None:
     except BaseException as error:
         await api.init_failed(error)
         raise
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        await api.restored()
     seconds = float(os.environ.get("TURNOUT_KEEP_ALIVE_S", KEEP_ALIVE_S))
     await serve(app, api, keep_alive_s=seconds)
 

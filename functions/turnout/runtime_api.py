@@ -71,6 +71,16 @@ class RuntimeApi:
         writer.write(_head("POST", path, self._host, headers))
         return ResponseStream(reader, writer)
 
+    async def restored(self) -> None:
+        """Tell that the function is ready for its snapshot, and return in a copy made of it. Raises
+        RuntimeApiError, OSError."""
+        reader, writer = await self._connect()
+        writer.write(_head("GET", f"{_VERSION}/restore/next", self._host, {}))
+        status, _ = await _read_head(reader)
+        writer.close()
+        if status != 200:
+            raise RuntimeApiError(f"the restore came with status {status}")
+
     async def init_failed(self, error: BaseException) -> None:
         """Report that the function could not start. Raises OSError."""
         reader, writer = await self._connect()

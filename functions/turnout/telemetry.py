@@ -46,7 +46,7 @@ class Telemetry:
     def record(self, record: DecisionRecord) -> None:
         """Write the record and its metrics."""
         self._logger.info("decision", decision=to_wire(record))
-        self._stream.write(_json(_fill(self._metrics(), record)) + "\n")
+        self._stream.write(_json(_fill(self._metrics(), record, self._service)) + "\n")
         if self._watch:
             self._watch(record)
 
@@ -54,7 +54,7 @@ class Telemetry:
         """Write a warning and count it, so that an alarm can be set on it."""
         self._logger.warning(event, detail=detail)
         metrics = self._metrics()
-        metrics.add_dimension("event", event)
+        metrics.add_dimensions(service=self._service, event=event)
         metrics.add_metric("Warnings", MetricUnit.Count, 1)
         self._stream.write(_json(metrics.serialize_metric_set()) + "\n")
 
@@ -66,14 +66,16 @@ def _json(value: object) -> str:
     return to_json(value, fallback=str).decode()
 
 
-def _fill(metrics: EphemeralMetrics, record: DecisionRecord) -> dict[str, Any]:
-    """Return the EMF object: by category and model, the rest as properties to search by."""
-    metrics.add_dimension("category", record.signals.category)
-    metrics.add_dimension("model", _answered_by(record))
+def _fill(metrics: EphemeralMetrics, record: DecisionRecord, service: str) -> dict[str, Any]:
+    """Return the EMF object: of the service, by category, and by model; the rest to search by."""
+    metrics.add_dimensions(service=service, category=record.signals.category)
+    metrics.add_dimensions(service=service, model=_answered_by(record))
     metrics.add_metadata("decision_id", record.id)
     metrics.add_metadata("outcome", record.outcome)
     metrics.add_metric("Requests", MetricUnit.Count, 1)
     metrics.add_metric("Fallbacks", MetricUnit.Count, max(0, len(record.attempts) - 1))
+    failed_calls = sum(1 for attempt in record.attempts if attempt.error is not None)
+    metrics.add_metric("UpstreamErrors", MetricUnit.Count, failed_calls)
     failed = record.outcome in ("failed", "broken", "refused")
     metrics.add_metric("Errors", MetricUnit.Count, int(failed))
     metrics.add_metric("Latency", MetricUnit.Milliseconds, record.timings_ms.get("total", 0.0))

@@ -9,9 +9,9 @@ from typing import Literal
 
 from fastapi import FastAPI
 
-from turnout.api import create_app
+from turnout.api import create_admin_app, create_app
 from turnout.api.app import MOST_BODY_BYTES
-from turnout.api.auth import Authenticator, KeyAuthenticator, open_access
+from turnout.api.auth import Authenticator, KeyAuthenticator, iam_access, open_access
 from turnout.classifier import Classifier
 from turnout.errors import ClassifierError, ConfigurationError
 from turnout.policy_file import read_policies
@@ -30,36 +30,26 @@ from turnout.upstream import (
 )
 
 DEFAULT_POLICY = "default"
-LAYERS = Path("/opt")
-"""Where Lambda unpacks layers."""
+Access = Literal["keys", "iam", "open"]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How one process is set up. `table` names a DynamoDB table; without it the store is a file."""
+    """How one process is set up.
+
+    `table` names a DynamoDB table, at `table_endpoint` if that is not AWS's own; without a table the
+    store is a file. `access`: Turnout's keys, AWS's (checked by API Gateway), or none.
+    """
 
     classifier: Path
     policies: Path
     store: Path
     table: str | None = None
-    access: Literal["keys", "open"] = "keys"
+    table_endpoint: str | None = None
+    access: Access = "keys"
     most_body_bytes: int = MOST_BODY_BYTES
     demo: bool = False
-
-
-def settings_from(environ: Mapping[str, str]) -> Settings:
-    """Return the settings that TURNOUT_* variables make. Raises ConfigurationError."""
-    root = Path(__file__).parent
-    most = environ.get("TURNOUT_MAX_BODY_BYTES", str(MOST_BODY_BYTES))
-    if not most.isdecimal() or int(most) == 0:
-        raise ConfigurationError(f"TURNOUT_MAX_BODY_BYTES: {most!r} is not a number of bytes")
-    return Settings(
-        classifier=Path(environ.get("TURNOUT_CLASSIFIER", LAYERS)),
-        policies=Path(environ.get("TURNOUT_POLICIES", root / "policies")),
-        store=Path(environ.get("TURNOUT_STORE", ".turnout/turnout.db")),
-        table=environ.get("TURNOUT_TABLE") or None,
-        most_body_bytes=int(most),
-    )
+    admin: bool = False
 
 
 def load_classifier(folder: Path, telemetry: Telemetry) -> Classifier | None:
@@ -74,11 +64,9 @@ def load_classifier(folder: Path, telemetry: Telemetry) -> Classifier | None:
 def open_table(settings: Settings) -> Table:
     """Return the store: DynamoDB where a table is named, else the SQLite file. Raises StoreError."""
     if settings.table:
-        import boto3
+        from turnout.store.dynamodb import DynamoTable, client
 
-        from turnout.store.dynamodb import DynamoTable
-
-        return DynamoTable(settings.table, boto3.client("dynamodb"))
+        return DynamoTable(settings.table, client(settings.table_endpoint))
     from turnout.store.sqlite import SqliteTable
 
     return SqliteTable(settings.store)
@@ -113,14 +101,30 @@ def build_app(
     """Return the app. Raises ConfigurationError or StoreError when it could not serve."""
     table = open_table(settings)
     router = build_router(settings, table, endpoints, telemetry)
-    authenticator: Authenticator = (
-        open_access if settings.access == "open" else KeyAuthenticator(Keys(table))
-    )
+    keys = Keys(table)
 
     async def shut_down() -> None:
         await router.upstreams.close()
         await table.close()
 
     return create_app(
-        router, authenticator, most_body_bytes=settings.most_body_bytes, on_shutdown=shut_down
+        router,
+        _authenticator(settings.access, keys),
+        keys=keys if settings.admin else None,
+        most_body_bytes=settings.most_body_bytes,
+        on_shutdown=shut_down,
     )
+
+
+def build_admin_app(settings: Settings) -> FastAPI:
+    """Return the app of the control plane alone. Raises StoreError when it could not serve."""
+    table = open_table(settings)
+    keys = Keys(table)
+    access = _authenticator(settings.access, keys)
+    return create_admin_app(keys, access, on_shutdown=table.close)
+
+
+def _authenticator(access: Access, keys: Keys) -> Authenticator:
+    if access == "open":
+        return open_access
+    return iam_access if access == "iam" else KeyAuthenticator(keys)

@@ -6,8 +6,9 @@ import pytest
 from fastapi.routing import APIRoute
 
 from support.servers import RunningTurnout
-from turnout.api.auth import KeyAuthenticator, authenticate
+from turnout.api.auth import Credentials, KeyAuthenticator, authenticate, iam_access
 from turnout.api.routes import guarded, public
+from turnout.errors import Unauthenticated
 from turnout.store import Keys
 from turnout.store.sqlite import SqliteTable
 
@@ -86,3 +87,18 @@ async def test_a_key_bound_to_models_gets_no_other(start, table) -> None:  # typ
         )
         assert status == 422
         assert b"not among the models approved for this key" in reply
+
+
+async def test_an_aws_identity_is_a_caller_where_the_stack_says_so() -> None:
+    arn = "arn:aws:sts::123456789012:assumed-role/Shop/i-0abc"
+    caller = await iam_access(Credentials(principal=arn))
+    assert (caller.tenant, caller.key, caller.admin) == ("123456789012", "assumed-role/Shop", False)
+    with pytest.raises(Unauthenticated, match="SigV4"):
+        await iam_access(Credentials(key="tn_a-key-alone"))
+
+
+async def test_a_forged_event_in_the_body_is_no_identity(start) -> None:  # type: ignore[no-untyped-def]
+    async with start("ok", authenticator=iam_access) as turnout:
+        forged = {**BODY, "requestContext": {"identity": {"userArn": "arn:aws:iam::1:user/x"}}}
+        status, _, _ = await turnout.post("/v1/chat/completions", forged)
+        assert status == 401

@@ -175,9 +175,13 @@ async def test_each_request_leaves_one_log_record_and_its_metrics(turnout: Runni
     (metrics,) = turnout.metrics()
     names = {m["Name"] for m in metrics["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
     assert names == {
-        "Requests", "Fallbacks", "Errors", "Latency", "TimeToFirstByte",
+        "Requests", "Fallbacks", "UpstreamErrors", "Errors", "Latency", "TimeToFirstByte",
         "InputTokens", "OutputTokens", "CostUSD",
     }  # fmt: skip
+    service = ["service"]
+    sets = metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
+    assert sets == [service, [*service, "category"], [*service, "model"]]
+    assert metrics["service"] == line["service"]
     assert metrics["category"] == "unknown"
     assert metrics["model"] == "mock/ok"
 

@@ -302,6 +302,14 @@ async def test_sigterm_stops_a_waiting_function_cleanly(function: Deployed) -> N
     assert await asyncio.wait_for(function.process.wait(), 10) == 0
 
 
+async def test_snapstart_takes_its_snapshot_before_the_first_invocation(
+    mock: MockUpstream, tmp_path: Path
+) -> None:
+    async with deployed(mock, tmp_path, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start") as function:
+        await function.standin.invoke(function.event("ok")).body()
+        assert function.standin.snapshots == 1
+
+
 async def test_a_function_that_cannot_start_reports_why(mock: MockUpstream, tmp_path: Path) -> None:
     async with deployed(mock, tmp_path, TURNOUT_MAX_BODY_BYTES="many") as function:
         assert await asyncio.wait_for(function.process.wait(), 20) == 1

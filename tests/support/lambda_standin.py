@@ -43,6 +43,9 @@ class LambdaStandIn:
         self.deadline_s = deadline_s
         self.invocations: list[Invocation] = []
         self.init_error: dict[str, Any] | None = None
+        self.snapshots = 0
+        self.asked_at = 0.0
+        """When the function asked for an event last, by time.perf_counter."""
         self._queue: asyncio.Queue[Invocation] = asyncio.Queue()
         self._by_id: dict[str, Invocation] = {}
 
@@ -58,13 +61,16 @@ class LambdaStandIn:
     async def runtime_face(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """The Runtime API: /next, /response, /init/error."""
+        """The Runtime API: /next, /response, /restore/next, /init/error."""
         try:
             method, path, headers = await _read_head(reader)
             if method == "GET" and path.endswith("/runtime/invocation/next"):
                 await self._give_next(reader, writer)
             elif path.endswith("/response"):
                 await self._take_response(path.split("/")[-2], headers, reader, writer)
+            elif path.endswith("/restore/next"):
+                self.snapshots += 1
+                _accept(writer, status="200 OK")
             elif path.endswith("/init/error"):
                 self.init_error = json.loads(
                     await reader.readexactly(int(headers["content-length"]))
@@ -77,6 +83,7 @@ class LambdaStandIn:
             writer.close()
 
     async def _give_next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked_at = time.perf_counter()
         getting = asyncio.create_task(self._queue.get())
         leaving = asyncio.create_task(reader.read(1))
         await asyncio.wait([getting, leaving], return_when=asyncio.FIRST_COMPLETED)
@@ -205,8 +212,9 @@ def _framed(body: bytes) -> bytes:
     return b"Transfer-Encoding: chunked\r\n\r\n" + framed + b"0\r\n\r\n"
 
 
-def _accept(writer: asyncio.StreamWriter) -> None:
-    writer.write(b'HTTP/1.1 202 Accepted\r\nContent-Length: 15\r\n\r\n{"status":"OK"}')
+def _accept(writer: asyncio.StreamWriter, *, status: str = "202 Accepted") -> None:
+    head = f"HTTP/1.1 {status}\r\nContent-Length: 15\r\n\r\n"
+    writer.write(head.encode() + b'{"status":"OK"}')
 
 
 async def _read_head(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str]]:

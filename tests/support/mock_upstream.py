@@ -160,18 +160,20 @@ def _cut(request: web.Request) -> None:
 
 
 @asynccontextmanager
-async def running_mock_upstream() -> AsyncIterator[MockUpstream]:
-    """Serve a mock upstream on a free loopback port."""
+async def running_mock_upstream(
+    *, bind: str = "127.0.0.1", seen_as: str = "127.0.0.1"
+) -> AsyncIterator[MockUpstream]:
+    """Serve a mock upstream on a free port, of loopback by default."""
     mock = MockUpstream()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", mock.chat)
     app.router.add_get("/v1/models", mock.models)
     runner = web.AppRunner(app, shutdown_timeout=0.2, handler_cancellation=True)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, bind, 0)
     await site.start()
     port = runner.addresses[0][1]
-    mock.url = f"http://127.0.0.1:{port}/v1"
+    mock.url = f"http://{seen_as}:{port}/v1"
     try:
         yield mock
     finally:

@@ -24,6 +24,7 @@ from turnout.store import Decisions, Table
 from turnout.store.sqlite import SqliteTable
 from turnout.telemetry import Telemetry
 from turnout.upstream import Endpoint
+from turnout.upstream.catalogue import key_variable
 from turnout.wiring import build_upstreams
 
 
@@ -88,7 +89,8 @@ async def running_turnout(
     telemetry = Telemetry(log, service=f"turnout-{secrets.token_hex(4)}")
     table = table or SqliteTable(folder / "turnout.db")
     endpoints = {
-        name: Endpoint(name, url, key="sk-upstream-secret") for name, url in upstream_urls.items()
+        name: Endpoint(name, url, {key_variable(name): "sk-upstream-secret"})
+        for name, url in upstream_urls.items()
     }
     upstreams = build_upstreams(endpoints, demo=True)
     router = Router(

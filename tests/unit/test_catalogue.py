@@ -3,12 +3,14 @@
 import pytest
 
 from turnout.errors import ConfigurationError
-from turnout.upstream import Endpoint, configured_endpoints
+from turnout.upstream import configured_endpoints
 
 
 def test_a_known_upstream_needs_only_its_key() -> None:
     endpoints = configured_endpoints({"OPENAI_API_KEY": "sk-1", "GROQ_API_KEY": ""})
-    assert endpoints == {"openai": Endpoint("openai", "https://api.openai.com/v1", "sk-1")}
+    assert list(endpoints) == ["openai"]
+    assert endpoints["openai"].base_url == "https://api.openai.com/v1"
+    assert endpoints["openai"].key == "sk-1"
 
 
 def test_a_known_upstream_may_be_elsewhere() -> None:
@@ -23,10 +25,18 @@ def test_others_are_listed_by_name_and_address_their_keys_optional() -> None:
             "MY_LLM_API_KEY": "k",
         }
     )
-    assert endpoints == {
-        "vllm": Endpoint("vllm", "http://10.0.0.5:8000/v1"),
-        "my-llm": Endpoint("my-llm", "https://llm.example/v1", "k"),
-    }
+    found = [(e.name, e.base_url, e.key) for e in endpoints.values()]
+    assert found == [
+        ("vllm", "http://10.0.0.5:8000/v1", None),
+        ("my-llm", "https://llm.example/v1", "k"),
+    ]
+
+
+def test_a_key_that_is_changed_is_used_from_then_on() -> None:
+    environ = {"OPENAI_API_KEY": "sk-1"}
+    endpoint = configured_endpoints(environ)["openai"]
+    environ["OPENAI_API_KEY"] = "sk-2"
+    assert endpoint.key == "sk-2"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from turnout import __version__
-from turnout.api.auth import Authenticator
+from turnout.api.admin import admin
+from turnout.api.auth import AdminAuthenticator, Authenticator
 from turnout.api.errors import install_error_handlers
 from turnout.api.routes import guarded, public
 from turnout.service import Router
+from turnout.store import Keys
 
 MOST_BODY_BYTES = 6_000_000
 """What Lambda can take in one invocation; more would be refused there."""
@@ -21,11 +23,44 @@ def create_app(
     router: Router,
     authenticator: Authenticator,
     *,
+    keys: Keys | None = None,
     most_body_bytes: int = MOST_BODY_BYTES,
     on_shutdown: Callable[[], Awaitable[None]] | None = None,
 ) -> FastAPI:
-    """Return the app that serves `router` to those whom `authenticator` knows."""
+    """Return the app that serves `router` to those whom `authenticator` knows.
 
+    With `keys`, administrators among them are served the control plane too.
+    """
+    app = _bare_app(on_shutdown)
+    app.state.router = router
+    app.state.authenticator = authenticator
+    app.state.most_body_bytes = most_body_bytes
+    app.include_router(public)
+    app.include_router(guarded)
+    if keys:
+        _add_control_plane(app, keys, authenticator)
+    return app
+
+
+def create_admin_app(
+    keys: Keys,
+    authenticator: Authenticator,
+    *,
+    on_shutdown: Callable[[], Awaitable[None]] | None = None,
+) -> FastAPI:
+    """Return the app of the control plane alone."""
+    app = _bare_app(on_shutdown)
+    _add_control_plane(app, keys, authenticator)
+    return app
+
+
+def _add_control_plane(app: FastAPI, keys: Keys, authenticator: Authenticator) -> None:
+    app.state.keys = keys
+    app.state.admin_authenticator = AdminAuthenticator(authenticator)
+    app.include_router(admin)
+
+
+def _bare_app(on_shutdown: Callable[[], Awaitable[None]] | None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
@@ -40,10 +75,5 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
     )
-    app.state.router = router
-    app.state.authenticator = authenticator
-    app.state.most_body_bytes = most_body_bytes
     install_error_handlers(app)
-    app.include_router(public)
-    app.include_router(guarded)
     return app

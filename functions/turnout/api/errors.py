@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
 from turnout.errors import (
+    Forbidden,
     InvalidRequest,
     NoEligibleModel,
     NotFound,
@@ -34,6 +35,7 @@ _WIRE: Final[dict[type[TurnoutError], tuple[int, str, str | None]]] = {
     PayloadTooLarge: (413, "invalid_request_error", "payload_too_large"),
     UnsupportedMediaType: (415, "invalid_request_error", "unsupported_media_type"),
     Unauthenticated: (401, "authentication_error", "invalid_api_key"),
+    Forbidden: (403, "permission_error", "forbidden"),
     NotFound: (404, "invalid_request_error", "not_found"),
     UnknownModel: (404, "invalid_request_error", "model_not_found"),
     NoEligibleModel: (422, "policy_error", "no_eligible_model"),

@@ -27,6 +27,18 @@ _RACES: Final = 5
 """How often a write is tried again when another writer renews the same expired item meanwhile."""
 
 
+def client(endpoint: str | None = None) -> DynamoDBClient:
+    """Return boto3's client, at AWS's own address or another. Retries and waits are short: callers wait."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3}
+    )
+    made: DynamoDBClient = boto3.client("dynamodb", endpoint_url=endpoint, config=config)
+    return made
+
+
 class DynamoTable:
     """A table in DynamoDB. boto3 blocks, so each call runs in a thread."""
 

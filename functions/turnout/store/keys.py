@@ -24,10 +24,17 @@ class Keys:
         self._clock = clock
         self._cache: dict[str, tuple[float, Caller | None]] = {}
 
-    async def create(self, tenant: str, *, models: tuple[str, ...] | None = None) -> str:
+    async def create(
+        self, tenant: str, *, models: tuple[str, ...] | None = None, admin: bool = False
+    ) -> str:
         """Return a new key of `tenant`. `models` None allows every model. Raises StoreError."""
         key = PREFIX + secrets.token_urlsafe(32)
-        document = {"tenant": tenant, "models": models, "created": int(time.time())}
+        document = {
+            "tenant": tenant,
+            "models": models,
+            "admin": admin,
+            "created": int(time.time()),
+        }
         await self._table.put(Item("keys", _digest(key), document), if_revision=0)
         return key
 
@@ -43,6 +50,11 @@ class Keys:
             self._cache.clear()
         self._cache[digest] = (self._clock() + CACHED_S, caller)
         return caller
+
+    @staticmethod
+    def id_of(key: str) -> str:
+        """Return the id that a key is listed, logged and revoked by."""
+        return _key_id(_digest(key))
 
     async def list(self) -> list[tuple[str, str]]:
         """Return (key id, tenant) of every key. Raises StoreError."""
@@ -73,4 +85,5 @@ def _caller(digest: str, item: Item) -> Caller:
         tenant=str(item.document["tenant"]),
         key=_key_id(digest),
         models=None if models is None else tuple(models),
+        admin=item.document.get("admin") is True,
     )

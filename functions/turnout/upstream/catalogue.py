@@ -31,11 +31,17 @@ KNOWN: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where one upstream is. `key` is never shown."""
+    """Where one upstream is. Its key is looked up among `keys` at each call, so that a rotated one is
+    found, and is never shown."""
 
     name: str
     base_url: str
-    key: str | None = field(default=None, repr=False)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def key(self) -> str | None:
+        """The key to send, None where the upstream needs none."""
+        return self.keys.get(key_variable(self.name)) or None
 
 
 def key_variable(name: str) -> str:
@@ -51,9 +57,9 @@ def configured_endpoints(environ: Mapping[str, str]) -> dict[str, Endpoint]:
     Raises ConfigurationError for an entry that cannot be read.
     """
     endpoints = {
-        name: Endpoint(name, environ.get(f"{name.upper()}_BASE_URL", url), environ[variable])
+        name: Endpoint(name, environ.get(f"{name.upper()}_BASE_URL", url), environ)
         for name, url in KNOWN.items()
-        if environ.get(variable := key_variable(name))
+        if environ.get(key_variable(name))
     }
     for entry in filter(None, map(str.strip, environ.get(CUSTOM_UPSTREAMS, "").split(","))):
         name, _, url = entry.partition("=")
@@ -61,5 +67,5 @@ def configured_endpoints(environ: Mapping[str, str]) -> dict[str, Endpoint]:
             raise ConfigurationError(
                 f"{CUSTOM_UPSTREAMS}: cannot read {entry!r}; write name=https://host/v1, ..."
             )
-        endpoints[name] = Endpoint(name, url, environ.get(key_variable(name)))
+        endpoints[name] = Endpoint(name, url, environ)
     return endpoints

@@ -84,8 +84,8 @@ class OpenAICompatible:
         import aiohttp
 
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-        if self._endpoint.key:
-            headers["Authorization"] = f"Bearer {self._endpoint.key}"
+        if key := self._endpoint.key:
+            headers["Authorization"] = f"Bearer {key}"
         return await self._connections.session().request(
             method,
             self._endpoint.base_url.rstrip("/") + path,

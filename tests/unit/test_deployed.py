@@ -1,0 +1,47 @@
+"""Settings in Lambda: safe by default, looser under `sam local` alone."""
+
+import pytest
+
+from turnout.deployed import deployed_endpoints, deployed_settings
+from turnout.errors import ConfigurationError
+from turnout.telemetry import Telemetry
+
+DEPLOYED = {"TURNOUT_TABLE": "table"}
+SAM_LOCAL = {"AWS_SAM_LOCAL": "true"}
+
+
+def test_a_stack_asks_for_keys_and_has_no_demo() -> None:
+    settings = deployed_settings(DEPLOYED)
+    assert (settings.access, settings.demo, settings.admin) == ("keys", False, False)
+
+
+def test_without_a_table_nothing_starts() -> None:
+    with pytest.raises(ConfigurationError, match="TURNOUT_TABLE"):
+        deployed_settings({"TURNOUT_TABLE": ""})
+
+
+@pytest.mark.parametrize("access", ["open", "none", ""])
+def test_no_variable_opens_a_stack_to_everyone(access: str) -> None:
+    with pytest.raises(ConfigurationError, match="TURNOUT_ACCESS"):
+        deployed_settings({**DEPLOYED, "TURNOUT_ACCESS": access})
+
+
+def test_aws_identities_may_take_the_place_of_keys() -> None:
+    assert deployed_settings({**DEPLOYED, "TURNOUT_ACCESS": "iam"}).access == "iam"
+
+
+def test_sam_local_needs_neither_table_nor_key() -> None:
+    settings = deployed_settings({**SAM_LOCAL, "TURNOUT_TABLE": "", "TURNOUT_ACCESS": "open"})
+    assert (settings.table, settings.access, settings.demo) == (None, "open", True)
+
+
+@pytest.mark.parametrize("size", ["", "0", "-1", "many"])
+def test_a_size_that_is_none_is_refused(size: str) -> None:
+    with pytest.raises(ConfigurationError, match="TURNOUT_MAX_BODY_BYTES"):
+        deployed_settings({**DEPLOYED, "TURNOUT_MAX_BODY_BYTES": size})
+
+
+def test_without_a_secret_upstreams_need_no_key() -> None:
+    environ = {"TURNOUT_SECRET": "", "TURNOUT_UPSTREAMS": "vllm=http://10.0.0.5:8000/v1"}
+    endpoints = deployed_endpoints(environ, Telemetry(service="deployed"))
+    assert list(endpoints) == ["vllm"]
