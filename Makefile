@@ -10,6 +10,9 @@ BIN := .venv/bin
 LOCKS := functions/requirements layers/inference/requirements requirements/local requirements/dev
 
 ARCH ?= x86_64
+# Some tests want Node's packages too, and are skipped where there is no npm.
+NODE_TOOLS := $(if $(shell command -v npm 2>/dev/null),tests/node/node_modules/done)
+
 SAM := SAM_CLI_TELEMETRY=0 ARCH=$(ARCH) .venv-sam/bin/sam
 
 .PHONY: run test test-all test-sam check check-stack build deploy format lock bench-cold clean
@@ -17,17 +20,17 @@ SAM := SAM_CLI_TELEMETRY=0 ARCH=$(ARCH) .venv-sam/bin/sam
 run: .venv/local
 	@PORT=$(PORT) $(BIN)/turnout serve
 
-test: .venv/dev
+test: .venv/dev $(NODE_TOOLS)
 	$(BIN)/python -m pytest -m "not slow and not sam_local"
 
-test-all: .venv/dev
+test-all: .venv/dev $(NODE_TOOLS)
 	$(BIN)/python -m pytest -m "not sam_local"
 
 # Needs Docker. On a machine without AWS's image, make one under its name first: docs/how-to/run-with-sam-local.md.
 test-sam: .venv/dev .venv-sam/done
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" $(BIN)/python -m pytest -m sam_local
 
-build: .venv-sam/done
+build: .venv-sam/done .venv/local
 	$(SAM) build --parameter-overrides Architecture=$(ARCH)
 
 deploy: build
@@ -63,19 +66,25 @@ lock:
 	done
 
 clean:
-	rm -rf .venv .venv-sam .venv-checkov .turnout .aws-sam .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-checkov .turnout .aws-sam .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis tests/node/node_modules
 
 .venv/bin/python:
 	@[ -n "$(PYTHON)" ] || { echo "Turnout needs Python 3.11, 3.12 or 3.13 on the PATH; or name one: make run PYTHON=/path/to/python" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/local: requirements/local.txt pyproject.toml | .venv/bin/python
+.venv/local: requirements/local.txt pyproject.toml $(wildcard infra/catalogue/*) | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/local.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python infra/catalogue/build.py functions/turnout/models.json
+	@mkdir -p .turnout && $(BIN)/turnout policy schema > .turnout/policy.schema.json
 	@touch $@
 
 .venv/dev: requirements/dev.txt .venv/local
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+tests/node/node_modules/done: tests/node/package-lock.json
+	npm ci --prefix tests/node --no-audit --no-fund --ignore-scripts --silent
 	@touch $@
 
 .venv-sam/done: requirements/sam.txt

@@ -52,10 +52,12 @@ class ChatRequest:
 class Caller:
     """Who asks: the tenant, the key (its id, never the secret), and the models it may use.
 
-    `models` None means every model of the policy; `admin` lets it into the control plane.
+    `group` is a team or an application within the tenant. `models` None means every model of the
+    policy; `admin` lets it into the control plane.
     """
 
     tenant: str
     key: str
     models: tuple[str, ...] | None = None
     admin: bool = False
+    group: str = ""

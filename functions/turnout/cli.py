@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import click
 
 from turnout import __version__
-from turnout.errors import ClassifierError, PolicyError, TurnoutError
+from turnout.cli_policy import policy
+from turnout.errors import TurnoutError
 
 if TYPE_CHECKING:
+    from turnout.explanation import Explanation
     from turnout.record import DecisionRecord
     from turnout.store import Keys
 
@@ -34,6 +36,9 @@ def main() -> None:
 @click.version_option(__version__, prog_name="turnout")
 def turnout() -> None:
     """Smart routing for LLM traffic, in your own AWS account."""
+
+
+turnout.add_command(policy)
 
 
 @turnout.command()
@@ -163,30 +168,43 @@ def _training_errors() -> Iterator[None]:
         raise click.ClickException(str(error)) from None
 
 
-@turnout.group()
-def policy() -> None:
-    """Work with policies."""
+@turnout.command("explain")
+@click.argument("decision_id")
+@click.option("--json", "as_json", is_flag=True, help="Print the explanation as JSON.")
+def explain_decision(decision_id: str, as_json: bool) -> None:
+    """Make the decision with this id again, from its record, and tell every rule that was tried."""
+    from dataclasses import asdict
+
+    from turnout.terminal import render_explanation
+
+    explanation = asyncio.run(_explained(decision_id))
+    if as_json:
+        click.echo(json.dumps(asdict(explanation), ensure_ascii=False, indent=2))
+    else:
+        click.echo(render_explanation(explanation))
+    if not explanation.agrees:
+        raise click.ClickException("this is not what was decided: the record and the policy differ")
 
 
-@policy.command()
-@click.argument("file", type=click.Path(path_type=Path))
-def validate(file: Path) -> None:
-    """Check the policy in FILE and list everything wrong with it."""
-    from turnout.classifier import Classifier
+async def _explained(decision_id: str) -> Explanation:
+    from turnout.errors import NotFound
+    from turnout.explanation import explain
     from turnout.local import local_settings
-    from turnout.policy_file import read_policy
+    from turnout.policy_book import PolicyBook
+    from turnout.policy_file import read_policies
+    from turnout.store import Decisions, Policies
+    from turnout.wiring import open_table
 
-    categories: tuple[str, ...] | None = None
+    settings = local_settings(os.environ)
+    table = open_table(settings)
     try:
-        categories = Classifier.load(local_settings(os.environ).classifier).labels
-    except ClassifierError as error:
-        click.echo(f"Note: names of categories are not checked, since {error}", err=True)
-    try:
-        checked = read_policy(file, categories=categories)
-    except PolicyError as error:
-        problems = "\n".join(f"  {problem}" for problem in error.problems)
-        raise click.ClickException(f"{file} cannot be used:\n{problems}") from None
-    click.echo(f"{file}: valid ({len(checked.models)} models, {len(checked.routes)} routes)")
+        record = await Decisions(table).find(decision_id)
+        if record is None:
+            raise NotFound(f"no decision {decision_id!r} on record")
+        book = PolicyBook(read_policies(settings.policies), Policies(table))
+        return explain(await book.find(record.policy), record)
+    finally:
+        await table.close()
 
 
 @turnout.group()
@@ -196,11 +214,13 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("tenant")
+@click.option("--group", default="", help="A team or an application; policies can ask for it.")
 @click.option("--model", "models", multiple=True, help="Allow only this model; may be repeated.")
 @click.option("--admin", is_flag=True, help="Let it into the control plane.")
-def create(tenant: str, models: tuple[str, ...], admin: bool) -> None:
+def create(tenant: str, group: str, models: tuple[str, ...], admin: bool) -> None:
     """Make a key for TENANT and print it, this once."""
-    click.echo(asyncio.run(_keys().create(tenant, models=models or None, admin=admin)))
+    making = _keys().create(tenant, group=group, models=models or None, admin=admin)
+    click.echo(asyncio.run(making))
 
 
 @keys.command("list")

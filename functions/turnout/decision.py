@@ -7,23 +7,24 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from turnout.conditions import Condition, all_met
 from turnout.cost import Usage, cost_usd
 from turnout.policy import (
+    DEFAULT_RULE,
+    PINNED_RULE,
     ActivePolicy,
     Choice,
     Limits,
     Model,
+    Objective,
     Policy,
     PolicyRef,
     Share,
-    Threshold,
-    When,
 )
 from turnout.signals import DEMO_UPSTREAM, Signals
 
-DEFAULT_RULE = "default"
-PINNED_RULE = "pinned"
 _NOT_NAMED = "not named by rule"
+_WHY_UNCONDITIONALLY = {PINNED_RULE: "the caller asked for it", DEFAULT_RULE: "no route matched"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +48,6 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """One condition of a route: what it wants, what the request has, and whether it holds."""
-
-    name: str
-    wanted: str
-    actual: str
-    holds: bool
-
-    def __str__(self) -> str:
-        verb = "meets" if self.holds else "does not meet"
-        return f"{self.name} {self.actual} {verb} {self.wanted}"
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """What was decided. `candidates` are in the order in which they are tried, the ineligible last.
 
@@ -81,22 +68,37 @@ class Decision:
 def decide(active: ActivePolicy, signals: Signals, seed: int) -> Decision:
     """Return the decision, the same for ever for the same policy version, signals and seed."""
     policy = active.policy
-    rule, why, order = _ordered_models(policy, signals, seed)
+    rule, met, order = _ordered_models(policy, signals, seed)
     in_rule = [_candidate(policy, name, signals) for name in order]
     in_rule.sort(key=lambda candidate: not candidate.eligible)
     elsewhere = [
         _passed_over(policy, name, signals, rule) for name in policy.models if name not in order
     ]
     first = next((candidate for candidate in in_rule if candidate.eligible), None)
-    chosen = Chosen(first.model, rule, _reason(first, order, why)) if first else None
+    chosen = Chosen(first.model, rule, _reason(first, order, rule, met)) if first else None
     return Decision(active.ref, signals, (*in_rule, *elsewhere), chosen, seed)
+
+
+def first_choice(policy: Policy, signals: Signals, seed: int) -> tuple[str, Candidate] | None:
+    """Return the rule and the model that `decide` chooses, without the rest; None where it has none."""
+    rule, _, order = _ordered_models(policy, signals, seed)
+    candidates = (_candidate(policy, name, signals) for name in order)
+    first = next((candidate for candidate in candidates if candidate.eligible), None)
+    return (rule, first) if first else None
 
 
 def find_model(policy: Policy, asked: str) -> str | None:
     """Return the name of the model that `asked` pins, by its name or by `upstream/id`."""
     if asked in policy.models:
         return asked
+    if "/" not in asked:
+        return None
     return next((name for name, model in policy.models.items() if model.full_id == asked), None)
+
+
+def choice_of(policy: Policy, rule: str) -> Choice:
+    """Return the choice that a rule names; the default's for a model that was asked for by name."""
+    return next((route for route in policy.routes if route.name == rule), policy.default)
 
 
 def refusal(policy: PolicyRef, candidates: Sequence[Candidate]) -> str:
@@ -106,48 +108,54 @@ def refusal(policy: PolicyRef, candidates: Sequence[Candidate]) -> str:
     return f"policy {policy} leaves no model for this request ({told})"
 
 
-def conditions(when: When, signals: Signals) -> Iterator[Condition]:
-    """Yield each condition of a route, with what the signals say to it."""
-    yield from _membership("category", when.category, signals.category)
-    yield from _range("difficulty", when.difficulty, signals.difficulty)
-    yield from _range("confidence", when.confidence, signals.confidence)
-    yield from _range("input_tokens", when.input_tokens, signals.input_tokens)
-    yield from _membership("language", when.language, signals.language)
-    for need in when.needs:
-        yield Condition("needs", need, ", ".join(signals.needs) or "nothing", need in signals.needs)
-    yield from _membership("tenant", when.tenant, signals.tenant)
-    for key, allowed in when.metadata.items():
-        yield from _membership(f"metadata.{key}", allowed, signals.metadata.get(key, "absent"))
-
-
-def _membership(name: str, allowed: Sequence[str] | None, actual: str) -> Iterator[Condition]:
-    if allowed:
-        yield Condition(name, " or ".join(allowed), actual, actual in allowed)
-
-
-def _range(name: str, threshold: Threshold | None, actual: float) -> Iterator[Condition]:
-    if threshold:
-        shown = str(actual) if isinstance(actual, int) else f"{actual:.2f}"
-        yield Condition(name, str(threshold), shown, threshold.holds(actual))
-
-
-def _ordered_models(policy: Policy, signals: Signals, seed: int) -> tuple[str, str, list[str]]:
-    """Return the rule that applies, why it does, and its models in the order to try them."""
+def _ordered_models(
+    policy: Policy, signals: Signals, seed: int
+) -> tuple[str, tuple[Condition, ...], list[str]]:
+    """Return the rule that applies, what it found met, and its models in the order to try them."""
     pinned = find_model(policy, signals.model)
     if pinned is not None:
-        return PINNED_RULE, "the caller asked for it", [pinned]
+        return PINNED_RULE, (), [pinned]
     for route in policy.routes:
-        met = list(conditions(route.when, signals))
-        if all(condition.holds for condition in met):
-            why = ", ".join(map(str, met)) or "the route has no conditions"
-            return route.name, why, _draw(route, seed)
-    return DEFAULT_RULE, "no route matched", _draw(policy.default, seed)
+        met = all_met(route.when, signals)
+        if met is not None:
+            return route.name, met, _draw(policy, route, signals, seed)
+    return DEFAULT_RULE, (), _draw(policy, policy.default, signals, seed)
 
 
-def _draw(choice: Choice, seed: int) -> list[str]:
-    """Order `use` by a weighted draw without replacement, then `fallback`, each model once."""
-    drawn = sorted(choice.use, key=lambda share: _arrival(share, seed))
+def _draw(policy: Policy, choice: Choice, signals: Signals, seed: int) -> list[str]:
+    """Order `use` by a weighted draw without replacement or by the objective, then `fallback`."""
+    if choice.objective:
+        worth = _worth(policy, choice, choice.objective, signals)
+        drawn = sorted(choice.use, key=lambda share: (-worth[share.model], share.model))
+    elif len(choice.use) > 1:
+        drawn = sorted(choice.use, key=lambda share: _arrival(share, seed))
+    else:
+        drawn = list(choice.use)
     return list(dict.fromkeys([share.model for share in drawn] + list(choice.fallback)))
+
+
+def _worth(
+    policy: Policy, choice: Choice, objective: Objective, signals: Signals
+) -> dict[str, float]:
+    """Return each model's quality, weighed, less its cost as a part of the dearest's, weighed."""
+    cost = {
+        share.model: _estimated_cost(policy.models[share.model], policy.limits, signals)
+        for share in choice.use
+    }
+    dearest = max(cost.values()) or 1.0
+    return {
+        name: objective.quality * expected_quality(policy, name, signals)
+        - objective.cost * cost[name] / dearest
+        for name in cost
+    }
+
+
+def expected_quality(policy: Policy, name: str, signals: Signals) -> float:
+    """Return a model's quality on such a request, over the likely categories, in 0..1."""
+    table = policy.quality.get(name, {})
+    anything = table.get("*", 0.0)
+    likely = signals.categories or {signals.category: 1.0}
+    return sum(p * table.get(category, anything) for category, p in likely.items())
 
 
 def _arrival(share: Share, seed: int) -> float:
@@ -180,8 +188,7 @@ def _obstacles(
     """Yield each reason why this model may not answer this request."""
     if model.upstream not in signals.upstreams and DEMO_UPSTREAM not in signals.upstreams:
         yield f"upstream {model.upstream} is not configured"
-    if limits.allowed_upstreams and model.upstream not in limits.allowed_upstreams:
-        yield f"upstream {model.upstream} is not in limits.allowed_upstreams"
+    yield from _forbidden(name, model, limits)
     approved = signals.approved_models
     if approved is not None and name not in approved and model.full_id not in approved:
         yield "not among the models approved for this key"
@@ -197,12 +204,29 @@ def _obstacles(
         )
 
 
+def _forbidden(name: str, model: Model, limits: Limits) -> Iterator[str]:
+    """Yield each limit that shuts this model out of every request."""
+    if limits.allowed_upstreams and model.upstream not in limits.allowed_upstreams:
+        yield f"upstream {model.upstream} is not in limits.allowed_upstreams"
+    if model.upstream in limits.denied_upstreams:
+        yield f"upstream {model.upstream} is in limits.denied_upstreams"
+    if limits.allowed_models and not {name, model.full_id} & set(limits.allowed_models):
+        yield "not in limits.allowed_models"
+    if {name, model.full_id} & set(limits.denied_models):
+        yield "in limits.denied_models"
+    if limits.regions and model.region not in limits.regions:
+        yield f"region {model.region or 'unknown'} is not in limits.regions"
+    if limits.min_context is not None and model.context < limits.min_context:
+        yield f"context of {model.context:,} tokens is under limits.min_context"
+
+
 def _estimated_cost(model: Model, limits: Limits, signals: Signals) -> float:
     output = signals.max_output_tokens or limits.expected_output_tokens
     usage = Usage(signals.input_tokens, output, estimated=True)
     return round(cost_usd(model.usd_per_mtok, usage), 9)
 
 
-def _reason(first: Candidate, order: Sequence[str], why: str) -> str:
+def _reason(first: Candidate, order: Sequence[str], rule: str, met: Sequence[Condition]) -> str:
+    why = ", ".join(map(str, met)) or _WHY_UNCONDITIONALLY.get(rule, "the route has no conditions")
     passed = order.index(first.name)
     return why if passed == 0 else f"{why}; {', '.join(order[:passed])} not eligible"

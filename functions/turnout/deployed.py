@@ -11,7 +11,7 @@ from turnout.api.app import MOST_BODY_BYTES
 from turnout.errors import ConfigurationError
 from turnout.secret import Secret, read_secret
 from turnout.telemetry import Telemetry
-from turnout.upstream import Endpoint, configured_endpoints
+from turnout.upstream import Endpoint, configured_endpoints, known_upstreams
 from turnout.wiring import Access, Settings
 
 LAYERS: Final = Path("/opt")
@@ -42,6 +42,7 @@ def deployed_settings(environ: Mapping[str, str]) -> Settings:
         access=_access(environ, local=local),
         most_body_bytes=int(most),
         demo=local,
+        known_upstreams=known_upstreams(environ),
     )
 
 

@@ -45,6 +45,10 @@ class NotFound(TurnoutError):
     """A decision that is not on record, or not the caller's."""
 
 
+class Conflict(TurnoutError):
+    """What the caller wants to change is not in the state that they took it for."""
+
+
 class UnknownModel(TurnoutError):
     """Neither `auto`, nor a policy, nor a model of the catalogue."""
 
@@ -88,13 +92,15 @@ class ConfigurationError(TurnoutError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a policy: where, as a dotted path, and what."""
+    """One thing wrong with a policy: where, as a dotted path, and what. `line` is its file's, from 1."""
 
     path: str
     message: str
+    line: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
+        told = f"{self.path}: {self.message}" if self.path else self.message
+        return f"line {self.line}, {told}" if self.line else told
 
 
 class PolicyError(TurnoutError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from turnout.upstream import Endpoint, configured_endpoints
+from turnout.upstream import Endpoint, configured_endpoints, known_upstreams
 from turnout.upstream.catalogue import OLLAMA_URL
 from turnout.wiring import Settings
 
@@ -28,6 +28,7 @@ def local_settings(environ: Mapping[str, str]) -> Settings:
         table_endpoint=environ.get("TURNOUT_TABLE_ENDPOINT") or None,
         demo=True,
         admin=True,
+        known_upstreams=known_upstreams(environ),
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -22,50 +22,7 @@ from pydantic import (
 
 from turnout.chat import Need
 from turnout.errors import PolicyError, Problem
-
-_COMPARISON: Final = re.compile(r"\s*(>=|<=|>|<|==)\s*(-?\d+(?:\.\d+)?)\s*")
-_COMPARISON_LIST: Final = (
-    r"^\s*(>=|<=|>|<|==)\s*-?\d+(\.\d+)?(\s*,\s*(>=|<=|>|<|==)\s*-?\d+(\.\d+)?)*\s*$"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """A range of numbers, written as comparisons that must all hold: `>= 0.6` or `> 100, <= 4000`."""
-
-    text: str
-    comparisons: tuple[tuple[str, float], ...]
-
-    def holds(self, value: float) -> bool:
-        return all(_compare(value, operator, bound) for operator, bound in self.comparisons)
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def _compare(value: float, operator: str, bound: float) -> bool:
-    match operator:
-        case ">=":
-            return value >= bound
-        case "<=":
-            return value <= bound
-        case ">":
-            return value > bound
-        case "<":
-            return value < bound
-        case _:
-            return value == bound
-
-
-def parse_threshold(value: object) -> Threshold:
-    """Return the threshold that `value` writes. Raises ValueError with an example of one."""
-    if isinstance(value, Threshold):
-        return value
-    parts = [_COMPARISON.fullmatch(part) for part in str(value).split(",")]
-    if not isinstance(value, str) or not all(parts):
-        raise ValueError('write a comparison such as ">= 0.6" or "> 100, <= 4000"')
-    comparisons = tuple((part[1], float(part[2])) for part in parts if part)
-    return Threshold(text=value.strip(), comparisons=comparisons)
+from turnout.threshold import COMPARISON_LIST, Threshold, parse_threshold
 
 
 def _as_list(value: object) -> object:
@@ -76,10 +33,26 @@ ThresholdField = Annotated[
     Threshold,
     PlainValidator(parse_threshold),
     PlainSerializer(str),
-    WithJsonSchema({"type": "string", "pattern": _COMPARISON_LIST, "examples": [">= 0.6"]}),
+    WithJsonSchema({"type": "string", "pattern": COMPARISON_LIST, "examples": [">= 0.6"]}),
 ]
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
-Needs = Annotated[tuple[Need, ...], BeforeValidator(_as_list)]
+DEFAULT_RULE: Final = "default"
+PINNED_RULE: Final = "pinned"
+"""The rule on record where the caller asked for a model by its name."""
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_OneOrSeveral = BeforeValidator(_as_list, json_schema_input_type=str | tuple[str, ...])
+Names = Annotated[tuple[str, ...], _OneOrSeveral, Field(min_length=1)]
+AnyNames = Annotated[tuple[str, ...], _OneOrSeveral]
+Needs = Annotated[
+    tuple[Need, ...], BeforeValidator(_as_list, json_schema_input_type=Need | tuple[Need, ...])
+]
+Weekdays = Annotated[
+    tuple[Weekday, ...],
+    BeforeValidator(_as_list, json_schema_input_type=Weekday | tuple[Weekday, ...]),
+]
+Seconds = Annotated[float, Field(gt=0, le=900)]
+Attempts = Annotated[int, Field(ge=1, le=5)]
+Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d$")]
 
 
 class Part(BaseModel):
@@ -104,6 +77,7 @@ class Model(Part):
     context: int = Field(gt=0)
     usd_per_mtok: Price
     can: Needs = ()
+    region: str | None = None
 
     @property
     def full_id(self) -> str:
@@ -111,17 +85,40 @@ class Model(Part):
         return f"{self.upstream}/{self.id}"
 
 
+def _no_mere_name(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError(
+            f"{value!r} is not in the catalogue of well-known models: write out upstream, id,"
+            " context and usd_per_mtok"
+        )
+    return value
+
+
+AnyModel = Annotated[Model, BeforeValidator(_no_mere_name, json_schema_input_type=str | Model)]
+
+
 class When(Part):
-    """Conditions of a route; all that are given must hold."""
+    """Conditions of a route; all that are given must hold. `hours` and `weekday` are UTC's."""
 
     category: Names | None = None
+    probability: Mapping[str, ThresholdField] = Field(default_factory=dict)
     difficulty: ThresholdField | None = None
     confidence: ThresholdField | None = None
     input_tokens: ThresholdField | None = None
     language: Names | None = None
     needs: Needs = ()
+    model: Names | None = None
     tenant: Names | None = None
+    group: Names | None = None
+    key: Names | None = None
+    hours: Hours | None = None
+    weekday: Weekdays = ()
     metadata: Mapping[str, Names] = Field(default_factory=dict)
+
+    @cached_property
+    def given(self) -> tuple[str, ...]:
+        """The names of the conditions that there are."""
+        return tuple(name for name in type(self).model_fields if getattr(self, name))
 
 
 class Share(Part):
@@ -135,14 +132,31 @@ def _as_share(value: object) -> object:
     return {"model": value} if isinstance(value, str) else value
 
 
-Shares = Annotated[tuple[Annotated[Share, BeforeValidator(_as_share)], ...], Field(min_length=1)]
+Shares = Annotated[
+    tuple[Annotated[Share, BeforeValidator(_as_share, json_schema_input_type=str | Share)], ...],
+    Field(min_length=1),
+]
+
+
+class Objective(Part):
+    """How much quality and cost weigh against each other in the choice of a model."""
+
+    quality: float = Field(ge=0)
+    cost: float = Field(ge=0)
 
 
 class Choice(Part):
-    """Models to draw from by weight, and models to fall back on in their order."""
+    """Models to draw from by weight, or by an objective, and models to fall back on in their order.
+
+    `timeout_s`, `first_chunk_s` and `attempts`, where given, take the place of the limits'.
+    """
 
     use: Shares
+    objective: Objective | None = None
     fallback: tuple[str, ...] = ()
+    timeout_s: Seconds | None = None
+    first_chunk_s: Seconds | None = None
+    attempts: Attempts | None = None
 
     def model_names(self) -> Iterator[tuple[str, str]]:
         """Yield (path, model name) for every model named here."""
@@ -161,13 +175,20 @@ class Limits(Part):
     """Bounds that hold whatever the route.
 
     `timeout_s` covers a request with all its attempts and its whole stream; `first_chunk_s` is how
-    long one attempt at a stream may take to its first content before the next model is tried.
+    long one attempt at a stream may take to its first content before the next model is tried;
+    `attempts` is how many models are tried at most.
     """
 
     max_usd_per_request: float | None = Field(default=None, gt=0)
     allowed_upstreams: Names | None = None
-    timeout_s: float = Field(default=300, gt=0, le=900)
-    first_chunk_s: float = Field(default=60, gt=0, le=900)
+    denied_upstreams: AnyNames = ()
+    allowed_models: Names | None = None
+    denied_models: AnyNames = ()
+    regions: Names | None = None
+    min_context: int | None = Field(default=None, gt=0)
+    timeout_s: Seconds = 300
+    first_chunk_s: Seconds = 60
+    attempts: Attempts = 3
     expected_output_tokens: int = Field(default=512, gt=0)
 
 
@@ -178,13 +199,21 @@ class Recording(Part):
 
 
 class Policy(Part):
-    """A whole policy. `version` is that of the language it is written in."""
+    """A whole policy. `version` is that of the language it is written in.
+
+    `quality` is expected quality by model and category (`*` for any), in 0..1, for objectives.
+    `shadow` names another policy whose decision is recorded beside each of this one's.
+    """
 
     version: Literal[1]
-    models: Mapping[str, Model] = Field(min_length=1)
+    models: Mapping[str, AnyModel] = Field(min_length=1)
     routes: tuple[Route, ...] = ()
     default: Choice
     limits: Limits = Limits()
+    quality: Mapping[str, Mapping[str, Annotated[float, Field(ge=0, le=1)]]] = Field(
+        default_factory=dict
+    )
+    shadow: str | None = None
     record: Recording = Recording()
 
 
@@ -207,20 +236,24 @@ class ActivePolicy:
     policy: Policy
 
 
-def parse_policy(document: object, *, categories: Collection[str] | None = None) -> Policy:
-    """Return the policy that `document` (parsed YAML or JSON) describes.
+def read_document(document: object) -> Policy:
+    """Return the policy that `document` (parsed YAML or JSON) describes, its names unchecked.
 
-    `categories` are those the classifier knows; None leaves category names unchecked.
     Raises PolicyError with every problem and its path.
     """
     try:
         policy = Policy.model_validate(document)
     except ValidationError as error:
-        raise PolicyError([_problem(detail) for detail in error.errors()]) from None
-    problems = [*_name_problems(policy), *_category_problems(policy, categories)]
-    if problems:
-        raise PolicyError(problems)
+        raise PolicyError(list(_problems(error))) from None
     return policy
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a policy document, for editors to complete and check by."""
+    schema = Policy.model_json_schema(mode="validation")
+    # The rest may be left to the catalogue.
+    schema["$defs"]["Model"]["required"] = ["upstream", "id"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Policy"} | schema
 
 
 def fingerprint(policy: Policy) -> str:
@@ -228,52 +261,31 @@ def fingerprint(policy: Policy) -> str:
     return hashlib.sha256(policy.model_dump_json().encode()).hexdigest()[:8]
 
 
-def _name_problems(policy: Policy) -> Iterator[Problem]:
-    choices: list[tuple[str, Choice]] = [
-        *((f"routes.{i}", route) for i, route in enumerate(policy.routes)),
-        ("default", policy.default),
-    ]
-    for place, choice in choices:
-        for path, name in choice.model_names():
-            if name not in policy.models:
-                yield Problem(
-                    f"{place}.{path}", f"no model named {name!r}{_nearest(name, policy.models)}"
-                )
-    seen: set[str] = set()
-    for i, route in enumerate(policy.routes):
-        if route.name in seen:
-            yield Problem(f"routes.{i}.name", f"a second route named {route.name!r}")
-        seen.add(route.name)
-
-
-def _category_problems(policy: Policy, categories: Collection[str] | None) -> Iterator[Problem]:
-    if categories is None:
-        return
-    for i, route in enumerate(policy.routes):
-        for j, name in enumerate(route.when.category or ()):
-            if name not in categories:
-                known = ", ".join(categories)
-                hint = _nearest(name, categories)
-                yield Problem(
-                    f"routes.{i}.when.category.{j}",
-                    f"unknown category {name!r}{hint} (known: {known})",
-                )
-
-
-def _nearest(name: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+def _problems(error: ValidationError) -> Iterator[Problem]:
+    details = error.errors(include_url=False)
+    for detail in details:
+        place = detail["loc"]
+        inside = any(other["loc"][: len(place)] == place != other["loc"] for other in details)
+        # A list whose only items are wrong is called too short as well.
+        if not (inside and detail["type"] == "too_short"):
+            yield _problem(detail)
 
 
 def _problem(detail: Any) -> Problem:
     path = ".".join(str(step) for step in detail["loc"])
     if detail["type"] == "extra_forbidden":
         name = str(detail["loc"][-1])
-        return Problem(path, f"unknown key{_nearest(name, _all_keys())}")
+        return Problem(path, f"unknown key{nearest(name, _all_keys())}")
     message = detail["msg"].removeprefix("Value error, ")
     return Problem(path, message[0].lower() + message[1:])
 
 
+def nearest(name: str, known: Collection[str]) -> str:
+    """Return a hint at the known name that `name` may be meant for, or nothing."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
 def _all_keys() -> set[str]:
-    parts = (Price, Model, When, Share, Route, Limits, Recording, Policy)
+    parts = (Price, Model, When, Share, Objective, Route, Limits, Recording, Policy)
     return {key for part in parts for key in part.model_fields}

@@ -9,7 +9,9 @@ from typing import Any
 from pydantic_core import from_json
 
 from turnout.errors import ConfigurationError, PolicyError, Problem
-from turnout.policy import ActivePolicy, Policy, PolicyRef, fingerprint, parse_policy
+from turnout.known_models import known_models
+from turnout.policy import ActivePolicy, Policy, PolicyRef, fingerprint
+from turnout.policy_check import parse_policy
 
 
 def read_policy(path: Path, *, categories: Collection[str] | None = None) -> Policy:
@@ -23,8 +25,9 @@ def read_policy(path: Path, *, categories: Collection[str] | None = None) -> Pol
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"cannot read {path}: it is not UTF-8 text") from None
-    document = _json(text) if path.suffix == ".json" else _yaml(text)
-    return parse_policy(document, categories=categories)
+    if path.suffix == ".json":
+        return parse_policy(_filled_in(_json(text)), categories=categories)
+    return _read_yaml(text, categories)
 
 
 def read_policies(
@@ -46,14 +49,37 @@ def read_policies(
     return policies
 
 
-def _yaml(text: str) -> Any:
+def _read_yaml(text: str, categories: Collection[str] | None) -> Policy:
     # Not at import: a deployed function, whose policies are JSON, starts sooner without it.
     import yaml
 
+    from turnout.yaml_lines import lines_of
+
     try:
-        return yaml.safe_load(text)
+        node = yaml.compose(text, yaml.SafeLoader)
+        lines = lines_of(node)
+        document = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        message = f"not valid YAML: {error.problem or error.context or 'unreadable'}"
+        raise PolicyError([Problem("", message, line)]) from None
     except yaml.YAMLError as error:
         raise PolicyError([Problem("", f"not valid YAML: {_one_line(str(error))}")]) from None
+    try:
+        return parse_policy(_filled_in(document), categories=categories)
+    except PolicyError as error:
+        raise PolicyError(
+            [Problem(p.path, p.message, lines.find(p.path)) for p in error.problems]
+        ) from None
+
+
+def _filled_in(document: object) -> object:
+    """Fill in what is known of models; the catalogue is read only where something is left out."""
+    models = document.get("models") if isinstance(document, dict) else None
+    told = models.values() if isinstance(models, dict) else ()
+    if all(isinstance(model, dict) and {"context", "usd_per_mtok"} <= set(model) for model in told):
+        return document
+    return known_models().fill_in(document)
 
 
 def _json(text: str) -> Any:

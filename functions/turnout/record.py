@@ -29,10 +29,21 @@ class ClassifierRef:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowDecision:
+    """What another policy would have decided for the same request. It is called by nobody."""
+
+    policy: PolicyRef
+    rule: str | None
+    model: str | None
+    estimated_cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionRecord:
     """Everything kept of one request. Times in ms, money in US dollars, `created` in Unix seconds.
 
-    `prompt` is None unless the policy records prompts.
+    `prompt` is None unless the policy records prompts. `policy_age_s`: how long ago the store
+    confirmed the policy, None where the package's own serves.
     """
 
     id: str
@@ -51,6 +62,8 @@ class DecisionRecord:
     ttfb_ms: float | None = None
     stream: bool = False
     prompt: str | None = None
+    policy_age_s: float | None = None
+    shadow: ShadowDecision | None = None
 
 
 def new_decision_id() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -52,10 +53,12 @@ class Sensor:
             model=request.model,
             max_output_tokens=request.max_output_tokens,
             tenant=caller.tenant,
+            group=caller.group,
             key=caller.key,
             approved_models=caller.models,
             metadata=request.metadata,
             upstreams=upstreams,
+            at=round(time.time(), 3),
         )
         return signals, classifier
 

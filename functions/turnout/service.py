@@ -6,12 +6,12 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from turnout.chat import Caller, ChatRequest
 from turnout.cost import Usage, cost_usd
-from turnout.decision import decide, find_model, refusal
+from turnout.decision import choice_of, decide, find_model, refusal
 from turnout.errors import (
     NoEligibleModel,
     NotFound,
@@ -20,9 +20,12 @@ from turnout.errors import (
     UnknownModel,
     UpstreamFailed,
 )
+from turnout.explanation import Explanation, explain
 from turnout.policy import ActivePolicy
-from turnout.record import DecisionRecord, Outcome, new_decision_id
+from turnout.policy_book import PolicyBook, Snapshot
+from turnout.record import DecisionRecord, Outcome, ShadowDecision, new_decision_id
 from turnout.sensing import Sensor
+from turnout.signals import Signals
 from turnout.store import Decisions
 from turnout.telemetry import Telemetry
 from turnout.upstream import Exchange, Plan, Target, Upstreams, relay
@@ -47,7 +50,7 @@ class Answer:
 class Router:
     """Routes requests by the policies it was given. Each request leaves exactly one record."""
 
-    policies: Mapping[str, ActivePolicy]
+    book: PolicyBook
     default_policy: str
     sensor: Sensor
     upstreams: Upstreams
@@ -57,7 +60,7 @@ class Router:
     async def route(self, request: ChatRequest, caller: Caller) -> DecisionRecord:
         """Return the decision alone; nothing is called upstream. Raises UnknownModel."""
         started = time.perf_counter()
-        record = self._decided(self._policy_for(request), request, caller)
+        _, record = await self._decided(request, caller)
         record = _closed(record, "decided", started)
         await self._record(record)
         return record
@@ -69,8 +72,7 @@ class Router:
         UpstreamBroke when the upstream fails after they have begun.
         """
         started = time.perf_counter()
-        active = self._policy_for(request)
-        record = self._decided(active, request, caller)
+        active, record = await self._decided(request, caller)
         if record.chosen is None:
             await self._record(_closed(record, "refused", started))
             raise _with_id(NoEligibleModel(refusal(record.policy, record.candidates)), record)
@@ -93,32 +95,47 @@ class Router:
             raise NotFound(f"no decision {decision_id!r} on record")
         return record
 
-    def model_names(self) -> list[str]:
+    async def explain(self, decision_id: str, caller: Caller) -> Explanation:
+        """Return why a decision of the caller's came out so. Raises NotFound, StoreError."""
+        record = await self.find(decision_id, caller)
+        return explain(await self.book.find(record.policy), record)
+
+    async def model_names(self) -> list[str]:
         """Return everything that a request may ask for as its model."""
-        default = self.policies[self.default_policy].policy
-        named = [f"{POLICY_PREFIX}{name}" for name in self.policies]
+        return self._model_names(await self.book.snapshot())
+
+    def _model_names(self, snapshot: Snapshot) -> list[str]:
+        default = snapshot.rollouts[self.default_policy].active.policy
+        named = [f"{POLICY_PREFIX}{name}" for name in snapshot.rollouts]
         return [AUTO, *named, *(model.full_id for model in default.models.values())]
 
-    def _policy_for(self, request: ChatRequest) -> ActivePolicy:
+    def _policy_for(self, snapshot: Snapshot, request: ChatRequest, seed: int) -> ActivePolicy:
+        active = None
         if request.model.startswith(POLICY_PREFIX):
-            active = self.policies.get(request.model.removeprefix(POLICY_PREFIX))
+            rollout = snapshot.rollouts.get(request.model.removeprefix(POLICY_PREFIX))
+            active = rollout.for_seed(seed) if rollout else None
         else:
-            active = self.policies[self.default_policy]
-            if request.model != AUTO and find_model(active.policy, request.model) is None:
-                active = None
+            default = snapshot.rollouts[self.default_policy].for_seed(seed)
+            if request.model == AUTO or find_model(default.policy, request.model):
+                active = default
         if active is None:
-            raise UnknownModel(f"no model {request.model!r}; try {', '.join(self.model_names())}")
+            known = ", ".join(self._model_names(snapshot))
+            raise UnknownModel(f"no model {request.model!r}; try {known}")
         return active
 
-    def _decided(
-        self, active: ActivePolicy, request: ChatRequest, caller: Caller
-    ) -> DecisionRecord:
+    async def _decided(
+        self, request: ChatRequest, caller: Caller
+    ) -> tuple[ActivePolicy, DecisionRecord]:
+        """Decide by one snapshot of the policies, from the first step to the last."""
+        snapshot, seed = await self.book.snapshot(), _seed(request)
+        active = self._policy_for(snapshot, request, seed)
         started = time.perf_counter()
         signals, classifier = self.sensor.sense(request, caller, self.upstreams.names)
         sensed = time.perf_counter()
-        decision = decide(active, signals, _seed(request))
+        decision = decide(active, signals, seed)
         timings = {"sense": _ms(started, sensed), "decide": _ms(sensed)}
-        return DecisionRecord(
+        shadow = snapshot.rollouts.get(active.policy.shadow or "")
+        return active, DecisionRecord(
             id=new_decision_id(),
             created=time.time(),
             policy=decision.policy,
@@ -131,6 +148,8 @@ class Router:
             timings_ms=timings,
             stream=request.stream,
             prompt=request.prompt if active.policy.record.prompts else None,
+            policy_age_s=self.book.age_s(snapshot),
+            shadow=_shadow(shadow.for_seed(seed), signals, seed) if shadow else None,
         )
 
     async def _recorded(
@@ -158,24 +177,38 @@ class Router:
             self.telemetry.warn("decision_not_stored", str(error))
 
 
+def _shadow(active: ActivePolicy, signals: Signals, seed: int) -> ShadowDecision:
+    decision = decide(active, signals, seed)
+    first = next(iter(decision.eligible), None)
+    return ShadowDecision(
+        active.ref,
+        decision.chosen.rule if decision.chosen else None,
+        first.model if first else None,
+        first.estimated_cost_usd if first else None,
+    )
+
+
 def _seed(request: ChatRequest) -> int:
-    """Return a seed: of the session where there is one, so that it keeps its model, else random."""
-    if request.session is None:
+    """Return a seed: of the session, or the user, so that they keep their model; else random."""
+    keeps = request.session or request.user
+    if not keeps:
         return secrets.randbits(SEED_BITS)
-    digest = hashlib.blake2b(request.session.encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(keeps.encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> (64 - SEED_BITS)
 
 
 def _plan(active: ActivePolicy, record: DecisionRecord, request: ChatRequest) -> Plan:
     models, limits = active.policy.models, active.policy.limits
+    choice = choice_of(active.policy, record.chosen.rule if record.chosen else "")
     eligible = [models[candidate.name] for candidate in record.candidates if candidate.eligible]
     return Plan(
         targets=tuple(Target(model.full_id, model.upstream, model.id) for model in eligible),
         body=request.body,
         stream=request.stream,
         why=f"rule {record.chosen.rule}: {record.chosen.reason}" if record.chosen else "",
-        timeout_s=limits.timeout_s,
-        first_chunk_s=limits.first_chunk_s,
+        timeout_s=choice.timeout_s or limits.timeout_s,
+        first_chunk_s=choice.first_chunk_s or limits.first_chunk_s,
+        attempts=choice.attempts or limits.attempts,
     )
 
 

@@ -22,7 +22,7 @@ class Signals:
 
     `categories` sums to 1, or is empty when the classifier could not be used: then `category` is
     `unknown` and `confidence` 0. `upstreams` are those configured when the request came; the demo
-    upstream among them stands in for every other.
+    upstream among them stands in for every other. `at` is when the request came, in Unix seconds.
     """
 
     category: str
@@ -35,10 +35,12 @@ class Signals:
     model: str = "auto"
     max_output_tokens: int | None = None
     tenant: str = ""
+    group: str = ""
     key: str = ""
     approved_models: tuple[str, ...] | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     upstreams: tuple[str, ...] = ()
+    at: float = 0.0
 
 
 def estimate_input_tokens(request: ChatRequest) -> int:

@@ -79,6 +79,8 @@ def _fill(metrics: EphemeralMetrics, record: DecisionRecord, service: str) -> di
     failed = record.outcome in ("failed", "broken", "refused")
     metrics.add_metric("Errors", MetricUnit.Count, int(failed))
     metrics.add_metric("Latency", MetricUnit.Milliseconds, record.timings_ms.get("total", 0.0))
+    if record.policy_age_s is not None:
+        metrics.add_metric("PolicyAge", MetricUnit.Seconds, record.policy_age_s)
     if record.ttfb_ms is not None:
         metrics.add_metric("TimeToFirstByte", MetricUnit.Milliseconds, record.ttfb_ms)
     if record.usage:

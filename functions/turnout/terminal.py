@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from turnout.decision import Candidate, Chosen
+from turnout.explanation import Explanation, RuleTried
 from turnout.record import DecisionRecord
+from turnout.table_text import table
 
 BAR_WIDTH: Final = 30
 MOST_BARS: Final = 5
@@ -14,6 +17,27 @@ MOST_BARS: Final = 5
 def render_decision(record: DecisionRecord) -> str:
     """Return the decision as lines of text."""
     return "\n".join(_lines(record))
+
+
+def render_explanation(explanation: Explanation) -> str:
+    """Return the rules tried, with each condition, and what came of them, as lines of text."""
+    return "\n".join(_explained(explanation))
+
+
+def _explained(explanation: Explanation) -> Iterator[str]:
+    for rule in explanation.rules:
+        yield f"{rule.name}: {_fate(rule)}"
+        for condition in rule.conditions:
+            yield f"  {'yes' if condition.holds else 'no ':<3}  {condition}"
+    yield ""
+    yield from _candidates(explanation.candidates, explanation.chosen)
+    yield ""
+    if explanation.chosen:
+        yield f"{explanation.chosen.model} by rule {explanation.chosen.rule}: {explanation.chosen.reason}"
+    else:
+        yield "no model may answer this request"
+    agrees = "as on record" if explanation.agrees else "NOT as on record"
+    yield f"policy {explanation.policy}   seed {explanation.seed}   {agrees}"
 
 
 def _lines(record: DecisionRecord) -> Iterator[str]:
@@ -26,24 +50,34 @@ def _lines(record: DecisionRecord) -> Iterator[str]:
         f"   {signals.input_tokens} input tokens   language {signals.language}   needs {needs}"
     )
     yield ""
-    yield from _table(
-        ("", "model", "estimated", "why"),
-        [
-            (
-                "->" if record.chosen and candidate.model == record.chosen.model else "",
-                candidate.model,
-                f"${candidate.estimated_cost_usd:.6f}",
-                "; ".join(candidate.reasons) or "eligible",
-            )
-            for candidate in record.candidates
-        ],
-    )
+    yield from _candidates(record.candidates, record.chosen)
     yield ""
     if record.chosen:
         yield f"{record.chosen.model} by rule {record.chosen.rule}: {record.chosen.reason}"
     else:
         yield "no model may answer this request"
     yield f"policy {record.policy}   classifier {record.classifier.version}   seed {record.seed}"
+
+
+def _fate(rule: RuleTried) -> str:
+    if not rule.reached:
+        return "not reached"
+    return "matched" if rule.matched else "not matched"
+
+
+def _candidates(candidates: Sequence[Candidate], chosen: Chosen | None) -> Iterator[str]:
+    yield from table(
+        ("", "model", "estimated", "why"),
+        [
+            (
+                "->" if chosen and candidate.model == chosen.model else "",
+                candidate.model,
+                f"${candidate.estimated_cost_usd:.6f}",
+                "; ".join(candidate.reasons) or "eligible",
+            )
+            for candidate in candidates
+        ],
+    )
 
 
 def _bars(categories: Mapping[str, float]) -> Iterator[str]:
@@ -54,11 +88,3 @@ def _bars(categories: Mapping[str, float]) -> Iterator[str]:
     for name, probability in likeliest:
         bar = "█" * round(probability * BAR_WIDTH)
         yield f"{name:<{width}}  {bar:<{BAR_WIDTH}}  {probability:.2f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    for row in (head, *rows):
-        yield "  ".join(
-            f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)
-        ).rstrip()

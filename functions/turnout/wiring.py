@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from fastapi import FastAPI
 
-from turnout.api import create_admin_app, create_app
+from turnout.api import ControlPlane, create_admin_app, create_app
 from turnout.api.app import MOST_BODY_BYTES
 from turnout.api.auth import Authenticator, KeyAuthenticator, iam_access, open_access
 from turnout.classifier import Classifier
 from turnout.errors import ClassifierError, ConfigurationError
+from turnout.policy_book import PolicyBook
+from turnout.policy_desk import PolicyDesk
 from turnout.policy_file import read_policies
 from turnout.sensing import Sensor
 from turnout.service import Router
 from turnout.signals import DEMO_UPSTREAM
-from turnout.store import Decisions, Keys, Table
+from turnout.store import Decisions, Keys, Policies, Table
 from turnout.telemetry import Telemetry
 from turnout.upstream import (
     Connections,
@@ -50,6 +53,7 @@ class Settings:
     most_body_bytes: int = MOST_BODY_BYTES
     demo: bool = False
     admin: bool = False
+    known_upstreams: frozenset[str] = frozenset()
 
 
 def load_classifier(folder: Path, telemetry: Telemetry) -> Classifier | None:
@@ -92,7 +96,10 @@ def build_router(
     if DEFAULT_POLICY not in policies:
         raise ConfigurationError(f"no {DEFAULT_POLICY}.yaml in {settings.policies}")
     upstreams = build_upstreams(endpoints, demo=settings.demo)
-    return Router(policies, DEFAULT_POLICY, sensor, upstreams, Decisions(table), telemetry)
+    book = PolicyBook(
+        policies, Policies(table), categories=sensor.labels or None, warn=telemetry.warn
+    )
+    return Router(book, DEFAULT_POLICY, sensor, upstreams, Decisions(table), telemetry)
 
 
 def build_app(
@@ -101,7 +108,7 @@ def build_app(
     """Return the app. Raises ConfigurationError or StoreError when it could not serve."""
     table = open_table(settings)
     router = build_router(settings, table, endpoints, telemetry)
-    keys = Keys(table)
+    plane = _control_plane(table, lambda: router.sensor.labels or None, settings.known_upstreams)
 
     async def shut_down() -> None:
         await router.upstreams.close()
@@ -109,8 +116,8 @@ def build_app(
 
     return create_app(
         router,
-        _authenticator(settings.access, keys),
-        keys=keys if settings.admin else None,
+        _authenticator(settings.access, plane.keys),
+        plane=plane if settings.admin else None,
         most_body_bytes=settings.most_body_bytes,
         on_shutdown=shut_down,
     )
@@ -119,9 +126,36 @@ def build_app(
 def build_admin_app(settings: Settings) -> FastAPI:
     """Return the app of the control plane alone. Raises StoreError when it could not serve."""
     table = open_table(settings)
-    keys = Keys(table)
-    access = _authenticator(settings.access, keys)
-    return create_admin_app(keys, access, on_shutdown=table.close)
+    plane = _control_plane(
+        table, lambda: _categories(settings.classifier), settings.known_upstreams
+    )
+    access = _authenticator(settings.access, plane.keys)
+    return create_admin_app(plane, access, on_shutdown=table.close)
+
+
+def open_desk(settings: Settings, table: Table) -> PolicyDesk:
+    """Return the desk of the command line."""
+    return _control_plane(
+        table, lambda: _categories(settings.classifier), settings.known_upstreams
+    ).desk
+
+
+def _control_plane(
+    table: Table,
+    categories: Callable[[], Collection[str] | None],
+    upstreams: Collection[str],
+) -> ControlPlane:
+    desk = PolicyDesk(Policies(table), categories=categories, upstreams=upstreams)
+    return ControlPlane(Keys(table), desk)
+
+
+@cache
+def _categories(folder: Path) -> tuple[str, ...] | None:
+    """Return what the classifier knows; None, which leaves names unchecked, where it cannot be loaded."""
+    try:
+        return Classifier.load(folder).labels
+    except ClassifierError:
+        return None
 
 
 def _authenticator(access: Access, keys: Keys) -> Authenticator:

@@ -2,16 +2,12 @@
 
 import asyncio
 import socket
-import threading
 import time
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
 
 from turnout.errors import ConditionFailed, StoreError
 from turnout.store import Item, Table
@@ -19,53 +15,6 @@ from turnout.store.dynamodb import DynamoTable
 from turnout.store.sqlite import SqliteTable
 
 PAST, FUTURE = 1_000_000_000, 4_000_000_000
-
-
-@pytest.fixture(scope="session")
-def dynamodb() -> Iterator[Any]:
-    """A DynamoDB client of a moto server with one table, keyed as template.yaml keys it."""
-    app = DomainDispatcherApplication(create_backend_app)
-    # One thread: moto, unlike DynamoDB, does not make single writes atomic.
-    server = make_server("127.0.0.1", 0, app, threaded=False)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    client = boto3.client(
-        "dynamodb",
-        endpoint_url=f"http://127.0.0.1:{server.port}",
-        region_name="eu-central-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    client.create_table(
-        TableName="turnout",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-    )
-    yield client
-    client.close()
-    server.shutdown()
-    serving.join()
-    server.server_close()
-
-
-@pytest.fixture(params=["sqlite", "dynamodb"])
-async def table(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Table]:
-    if request.param == "sqlite":
-        sqlite = SqliteTable(tmp_path / "turnout.db")
-        yield sqlite
-        await sqlite.close()
-        return
-    client = request.getfixturevalue("dynamodb")
-    yield DynamoTable("turnout", client)
-    for item in client.scan(TableName="turnout")["Items"]:
-        client.delete_item(TableName="turnout", Key={"pk": item["pk"], "sk": item["sk"]})
 
 
 async def test_what_is_put_is_what_is_got(table: Table) -> None:

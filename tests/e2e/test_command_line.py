@@ -8,7 +8,10 @@ import pytest
 INFRA = Path(__file__).parents[2] / "infra"
 
 COMMANDS = [
-    [], ["serve"], ["route"], ["policy"], ["policy", "validate"],
+    [], ["serve"], ["route"], ["explain"], ["policy"],
+    *(["policy", name] for name in (
+        "validate", "schema", "push", "list", "show", "diff", "activate", "rollback", "delete", "replay",
+    )),
     ["train"], ["eval"], ["keys"], ["keys", "create"], ["keys", "list"], ["keys", "revoke"],
 ]  # fmt: skip
 

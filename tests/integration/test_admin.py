@@ -10,10 +10,11 @@ from fastapi.routing import APIRoute
 from httpx2 import ASGITransport, AsyncClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from turnout.api import create_admin_app
+from turnout.api import ControlPlane, create_admin_app
 from turnout.api.admin import admin
 from turnout.api.auth import KeyAuthenticator, authenticate_admin
-from turnout.store import Keys
+from turnout.policy_desk import PolicyDesk
+from turnout.store import Keys, Policies
 from turnout.store.sqlite import SqliteTable
 
 ROLE = "arn:aws:sts::123456789012:assumed-role/Platform/alice"
@@ -41,7 +42,8 @@ async def keys(tmp_path: Path) -> AsyncIterator[Keys]:
 async def control_plane(
     keys: Keys, event: dict[str, Any] | None = None, **headers: str
 ) -> AsyncIterator[AsyncClient]:
-    app: ASGIApp = create_admin_app(keys, KeyAuthenticator(keys))
+    desk = PolicyDesk(Policies(keys._table), categories=lambda: None, upstreams=["mock"])
+    app: ASGIApp = create_admin_app(ControlPlane(keys, desk), KeyAuthenticator(keys))
     if event is not None:
         app = Vouched(app, event)
     transport = ASGITransport(app)

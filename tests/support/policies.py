@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from turnout.policy import ActivePolicy, PolicyRef, parse_policy
+from turnout.policy import ActivePolicy, PolicyRef
+from turnout.policy_check import parse_policy
 from turnout.signals import Signals
 
 ALL_NEEDS = ["tools", "images", "json_schema", "reasoning", "audio"]

@@ -18,6 +18,7 @@ import uvicorn
 from turnout.api.app import create_app
 from turnout.api.auth import Authenticator, open_access
 from turnout.policy import ActivePolicy
+from turnout.policy_book import PolicyBook
 from turnout.sensing import Sensor
 from turnout.service import Router
 from turnout.store import Decisions, Table
@@ -83,6 +84,7 @@ async def running_turnout(
     authenticator: Authenticator = open_access,
     table: Table | None = None,
     most_body_bytes: int = 1_000_000,
+    book: PolicyBook | None = None,
 ) -> AsyncIterator[RunningTurnout]:
     """Serve Turnout with these policies and upstreams on a free loopback port."""
     log = io.StringIO()
@@ -94,8 +96,8 @@ async def running_turnout(
     }
     upstreams = build_upstreams(endpoints, demo=True)
     router = Router(
-        policies,
-        next(iter(policies)),
+        book or PolicyBook(policies),
+        next(iter(policies), "test"),
         Sensor(classifier, telemetry.warn),
         upstreams,
         Decisions(table),

@@ -1,13 +1,18 @@
 """The policy language: what is valid, and how what is not is explained."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 from support.policies import document, model
 from turnout.errors import ConfigurationError, PolicyError
-from turnout.policy import fingerprint, parse_policy, parse_threshold
+from turnout.policy import fingerprint, json_schema
+from turnout.policy_check import parse_policy
 from turnout.policy_file import read_policies, read_policy
+from turnout.threshold import parse_threshold
 
 POLICIES = Path(__file__).parents[2] / "infra" / "policies"
 
@@ -53,11 +58,12 @@ def test_a_model_that_is_not_defined_is_refused_with_the_nearest_name() -> None:
 
 
 def test_every_problem_is_told_not_only_the_first() -> None:
-    bad = document(routes=[route(use=["a"]), route(fallback=["b"])])
+    other = {"language": "de"}
+    bad = document(routes=[route(use=["a"]), route(when=other, fallback=["b"])])
     assert problems_of(bad) == [
         "routes.0.use.0: no model named 'a'",
         "routes.1.fallback.0: no model named 'b'",
-        "routes.1.name: a second route named 'r'",
+        "routes.1.name: a rule is named 'r' already",
     ]
 
 
@@ -149,3 +155,132 @@ def test_a_folder_with_a_bad_policy_names_the_file(tmp_path: Path) -> None:
 def test_a_folder_without_policies_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no policy"):
         read_policies(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [
+        ({}, {"category": "coding"}),
+        ({"category": ["coding", "math"]}, {"category": "math"}),
+        ({"difficulty": ">= 0.3"}, {"difficulty": "> 0.5, <= 0.9"}),
+        ({"needs": "tools"}, {"needs": ["images", "tools"]}),
+        ({"metadata": {"team": ["x", "y"]}}, {"metadata": {"team": "x", "tier": "a"}}),
+        ({"probability": {"math": "> 0.1"}}, {"probability": {"math": ">= 0.2"}}),
+        ({"hours": "08:00-18:00"}, {"hours": "08:00-18:00", "weekday": "mon"}),
+    ],
+)
+def test_a_route_that_an_earlier_one_takes_everything_from_is_refused(
+    wide: dict[str, Any], narrow: dict[str, Any]
+) -> None:
+    hidden = [route(name="wide", when=wide), route(name="narrow", when=narrow)]
+    assert problems_of(document(routes=hidden)) == [
+        "routes.1: route 'narrow' is never reached: 'wide' before it takes all of it"
+    ]
+    assert parse_policy(document(routes=hidden[::-1]))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"category": "coding"}, {"category": ["coding", "math"]}),
+        ({"difficulty": "> 0.3"}, {"difficulty": ">= 0.3"}),
+        ({"language": "de"}, {"category": "coding"}),
+        ({"hours": "08:00-18:00"}, {"hours": "09:00-10:00"}),
+        ({"weekday": "mon"}, {}),
+    ],
+)
+def test_a_route_that_can_be_reached_is_not_refused(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    routes = [route(name="first", when=first), route(name="second", when=second)]
+    assert parse_policy(document(routes=routes))
+
+
+def test_a_condition_that_no_number_meets_is_refused() -> None:
+    bad = document(routes=[route(when={"difficulty": "> 0.8, < 0.2"})])
+    assert problems_of(bad) == ["routes.0.when.difficulty: no number is > 0.8, < 0.2"]
+
+
+def test_an_upstream_that_nobody_configured_is_refused_with_the_nearest_one() -> None:
+    bad = document(models={"small": model(upstream="opnai")})
+    assert problems_of(bad, upstreams=("openai", "mock")) == [
+        "models.small.upstream: no upstream 'opnai'; did you mean 'openai'?"
+    ]
+
+
+def test_an_objective_without_a_quality_to_weigh_is_refused() -> None:
+    bad = document(default={"use": ["small"], "objective": {"quality": 1, "cost": 0}})
+    assert problems_of(bad) == [
+        "default.use.0: an objective weighs quality, and quality.small is not given"
+    ]
+
+
+def test_a_route_may_not_take_a_name_that_decisions_use_for_something_else() -> None:
+    assert problems_of(document(routes=[route(name="default")])) == [
+        "routes.0.name: a rule is named 'default' already"
+    ]
+
+
+def test_the_json_schema_takes_what_the_parser_takes() -> None:
+    schema = json_schema()
+    assert schema["additionalProperties"] is False
+    for path in sorted(POLICIES.glob("*.yaml")):
+        Draft202012Validator(schema).validate(yaml.safe_load(path.read_text()))
+    short = document(
+        routes=[route(when={"category": "coding", "difficulty": "> 0.5"}, use=["small"])]
+    )
+    Draft202012Validator(schema).validate(short)
+    for bad in (document(modles={}), document(routes=[route(when={"difficulty": 0.5})])):
+        assert not Draft202012Validator(schema).is_valid(bad)
+
+
+def file_problems(folder: Path, text: str) -> list[str]:
+    path = folder / "policy.yaml"
+    path.write_text(text)
+    with pytest.raises(PolicyError) as raised:
+        read_policy(path)
+    return [str(problem) for problem in raised.value.problems]
+
+
+YAML = """\
+version: 1
+models:
+  small: {upstream: mock, id: small, context: 100, usd_per_mtok: {input: 1, output: 2}}
+routes:
+  - name: r
+    when:
+      category: coding
+    use: [smal]
+default:
+  use:
+    - model: small
+      weight: -1
+"""
+
+
+def test_a_problem_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
+    assert file_problems(tmp_path, YAML) == [
+        "line 12, default.use.0.weight: input should be greater than 0"
+    ]
+    assert file_problems(tmp_path, YAML.replace("-1", "1")) == [
+        "line 8, routes.0.use.0: no model named 'smal'; did you mean 'small'?"
+    ]
+
+
+def test_a_missing_key_is_told_with_the_line_of_what_should_hold_it(tmp_path: Path) -> None:
+    assert file_problems(tmp_path, YAML.replace("weight: -1", "").replace("id: small, ", "")) == [
+        "line 3, models.small.id: field required"
+    ]
+
+
+def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
+    assert file_problems(tmp_path, f"{YAML}version: 2\n") == ["line 13, version: given twice"]
+
+
+def test_text_that_is_no_yaml_is_told_with_its_line(tmp_path: Path) -> None:
+    problems = file_problems(tmp_path, "version: 1\nmodels: [1\nroutes: 2\n")
+    assert problems == ["line 3, not valid YAML: expected ',' or ']', but got ':'"]
+
+
+def test_yaml_that_holds_itself_is_refused_and_does_not_hang(tmp_path: Path) -> None:
+    assert file_problems(tmp_path, "version: 1\nmodels: &a {x: *a}\ndefault: {use: [x]}\n")

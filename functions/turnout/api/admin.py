@@ -24,6 +24,7 @@ class NewKey(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     tenant: str = Field(min_length=1, max_length=128)
+    group: str = Field(default="", max_length=128)
     models: list[str] | None = None
     admin: bool = False
 
@@ -51,7 +52,7 @@ NewKeyOf = Annotated[NewKey, Depends(_new_key)]
 async def create_key(new: NewKeyOf, keys: KeysOf) -> dict[str, Any]:
     """Make a key and show it, this once."""
     models = None if new.models is None else tuple(new.models)
-    key = await keys.create(new.tenant, models=models, admin=new.admin)
+    key = await keys.create(new.tenant, group=new.group, models=models, admin=new.admin)
     return {"object": "key", "id": keys.id_of(key), "key": key, **new.model_dump()}
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from fastapi import FastAPI
 
 from turnout import __version__
 from turnout.api.admin import admin
+from turnout.api.admin_policies import policies
 from turnout.api.auth import AdminAuthenticator, Authenticator
 from turnout.api.errors import install_error_handlers
 from turnout.api.routes import guarded, public
+from turnout.policy_desk import PolicyDesk
 from turnout.service import Router
 from turnout.store import Keys
 
@@ -19,17 +22,25 @@ MOST_BODY_BYTES = 6_000_000
 """What Lambda can take in one invocation; more would be refused there."""
 
 
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """What administrators work on."""
+
+    keys: Keys
+    desk: PolicyDesk
+
+
 def create_app(
     router: Router,
     authenticator: Authenticator,
     *,
-    keys: Keys | None = None,
+    plane: ControlPlane | None = None,
     most_body_bytes: int = MOST_BODY_BYTES,
     on_shutdown: Callable[[], Awaitable[None]] | None = None,
 ) -> FastAPI:
     """Return the app that serves `router` to those whom `authenticator` knows.
 
-    With `keys`, administrators among them are served the control plane too.
+    With `plane`, administrators among them are served the control plane too.
     """
     app = _bare_app(on_shutdown)
     app.state.router = router
@@ -37,27 +48,29 @@ def create_app(
     app.state.most_body_bytes = most_body_bytes
     app.include_router(public)
     app.include_router(guarded)
-    if keys:
-        _add_control_plane(app, keys, authenticator)
+    if plane:
+        _add_control_plane(app, plane, authenticator)
     return app
 
 
 def create_admin_app(
-    keys: Keys,
+    plane: ControlPlane,
     authenticator: Authenticator,
     *,
     on_shutdown: Callable[[], Awaitable[None]] | None = None,
 ) -> FastAPI:
     """Return the app of the control plane alone."""
     app = _bare_app(on_shutdown)
-    _add_control_plane(app, keys, authenticator)
+    _add_control_plane(app, plane, authenticator)
     return app
 
 
-def _add_control_plane(app: FastAPI, keys: Keys, authenticator: Authenticator) -> None:
-    app.state.keys = keys
+def _add_control_plane(app: FastAPI, plane: ControlPlane, authenticator: Authenticator) -> None:
+    app.state.keys = plane.keys
+    app.state.desk = plane.desk
     app.state.admin_authenticator = AdminAuthenticator(authenticator)
     app.include_router(admin)
+    app.include_router(policies)
 
 
 def _bare_app(on_shutdown: Callable[[], Awaitable[None]] | None) -> FastAPI:

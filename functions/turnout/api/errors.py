@@ -13,11 +13,13 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
 from turnout.errors import (
+    Conflict,
     Forbidden,
     InvalidRequest,
     NoEligibleModel,
     NotFound,
     PayloadTooLarge,
+    PolicyError,
     StoreError,
     TurnoutError,
     Unauthenticated,
@@ -37,6 +39,8 @@ _WIRE: Final[dict[type[TurnoutError], tuple[int, str, str | None]]] = {
     Unauthenticated: (401, "authentication_error", "invalid_api_key"),
     Forbidden: (403, "permission_error", "forbidden"),
     NotFound: (404, "invalid_request_error", "not_found"),
+    Conflict: (409, "invalid_request_error", "conflict"),
+    PolicyError: (422, "invalid_request_error", "invalid_policy"),
     UnknownModel: (404, "invalid_request_error", "model_not_found"),
     NoEligibleModel: (422, "policy_error", "no_eligible_model"),
     UpstreamFailed: (502, "upstream_error", "upstream_failed"),
@@ -57,6 +61,8 @@ def error_body(error: TurnoutError) -> dict[str, Any]:
         "param": error.param if isinstance(error, InvalidRequest) else None,
         "code": code,
     }
+    if isinstance(error, PolicyError):
+        body["problems"] = [asdict(problem) for problem in error.problems]
     if isinstance(error, UpstreamFailed):
         body["attempts"] = [asdict(attempt) for attempt in error.attempts]
     return {"error": body}

@@ -14,6 +14,9 @@ from turnout.errors import UpstreamBroke
 from turnout.record import DecisionRecord
 from turnout.service import Answer
 
+STALE_S = 90.0
+"""Three times what a policy in use may age while the store answers."""
+
 
 def routing_headers(record: DecisionRecord) -> dict[str, str]:
     """Return the `x-turnout-*` headers and `server-timing` of a decision."""
@@ -32,7 +35,13 @@ def routing_headers(record: DecisionRecord) -> dict[str, str]:
         "x-turnout-policy": _header_safe(str(record.policy)),
         "x-turnout-attempts": str(len(record.attempts)),
         "server-timing": ", ".join(timings),
-    }
+    } | _staleness(record)
+
+
+def _staleness(record: DecisionRecord) -> dict[str, str]:
+    """Return the header that says for how long the store has not confirmed the policy."""
+    age = record.policy_age_s
+    return {"x-turnout-policy-age": f"{age:.0f}"} if age and age > STALE_S else {}
 
 
 async def whole(answer: Answer) -> Response:

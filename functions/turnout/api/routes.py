@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -40,11 +41,12 @@ async def _chat_request(request: Request) -> ChatRequest:
 @public.get("/health")
 async def health(router: RouterOf) -> dict[str, Any]:
     """Say that the process serves, and with which classifier; nothing about its configuration."""
+    snapshot = await router.book.snapshot()
     return {
         "status": "ok",
         "version": __version__,
         "classifier": router.sensor.version,
-        "policy": str(router.policies[router.default_policy].ref),
+        "policy": str(snapshot.rollouts[router.default_policy].active.ref),
     }
 
 
@@ -70,12 +72,18 @@ async def decision(decision_id: str, caller: CallerOf, router: RouterOf) -> Resp
     return JSONResponse(to_wire(await router.find(decision_id, caller)))
 
 
+@guarded.get("/decisions/{decision_id}/explain")
+async def explanation(decision_id: str, caller: CallerOf, router: RouterOf) -> Response:
+    """Decide again from the record, and tell every rule that was tried."""
+    return JSONResponse(asdict(await router.explain(decision_id, caller)))
+
+
 @guarded.get("/models")
 async def models(router: RouterOf) -> dict[str, Any]:
     """List what a request may ask for as its model, in OpenAI's shape."""
     data = [
         {"id": name, "object": "model", "created": 0, "owned_by": _owner(name)}
-        for name in router.model_names()
+        for name in await router.model_names()
     ]
     return {"object": "list", "data": data}
 

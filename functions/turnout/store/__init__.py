@@ -2,6 +2,7 @@
 
 from turnout.store.decisions import Decisions
 from turnout.store.keys import Keys
+from turnout.store.policies import Canary, Change, Head, Policies, Version
 from turnout.store.table import Item, Table
 
-__all__ = ["Decisions", "Item", "Keys", "Table"]
+__all__ = ["Canary", "Change", "Decisions", "Head", "Item", "Keys", "Policies", "Table", "Version"]

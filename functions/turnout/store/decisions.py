@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from typing import Final
 
 from turnout.record import DecisionRecord, from_wire, to_wire
 from turnout.store.table import Item, Table
 
-KEPT_S = 30 * 24 * 3600
+HOUR_S: Final = 3600
+_PAGE: Final = 500
+KEPT_S: Final = 30 * 24 * 3600
 """How long a decision record is kept, in seconds."""
 
 
@@ -28,6 +32,27 @@ class Decisions:
         """Return the record, or None when there is none. Raises StoreError."""
         item = await self._table.get(_partition(decision_id), decision_id)
         return from_wire(item.document) if item else None
+
+    async def since(self, start: float, end: float) -> AsyncIterator[DecisionRecord]:
+        """Yield the records made from `start` until `end`, in Unix seconds, by time. Raises StoreError."""
+        first, last = _earliest_id(start), _earliest_id(end)
+        for hour in range(int(start // HOUR_S), int(end // HOUR_S) + 1):
+            after = first
+            while True:
+                partition = _partition(_earliest_id(hour * HOUR_S))
+                items = await self._table.query(partition, limit=_PAGE, after=after)
+                for item in items:
+                    if item.sort >= last:
+                        return
+                    yield from_wire(item.document)
+                if len(items) < _PAGE:
+                    break
+                after = items[-1].sort
+
+
+def _earliest_id(seconds: float) -> str:
+    """Return what sorts before every id made from then on."""
+    return f"dec_{int(seconds * 1000):012x}"
 
 
 def _partition(decision_id: str) -> str:

@@ -25,12 +25,18 @@ class Keys:
         self._cache: dict[str, tuple[float, Caller | None]] = {}
 
     async def create(
-        self, tenant: str, *, models: tuple[str, ...] | None = None, admin: bool = False
+        self,
+        tenant: str,
+        *,
+        group: str = "",
+        models: tuple[str, ...] | None = None,
+        admin: bool = False,
     ) -> str:
         """Return a new key of `tenant`. `models` None allows every model. Raises StoreError."""
         key = PREFIX + secrets.token_urlsafe(32)
         document = {
             "tenant": tenant,
+            "group": group,
             "models": models,
             "admin": admin,
             "created": int(time.time()),
@@ -86,4 +92,5 @@ def _caller(digest: str, item: Item) -> Caller:
         key=_key_id(digest),
         models=None if models is None else tuple(models),
         admin=item.document.get("admin") is True,
+        group=str(item.document.get("group", "")),
     )

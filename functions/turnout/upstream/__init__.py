@@ -1,6 +1,6 @@
 """Upstreams: who answers, how they are called, and how one reply is made of several attempts."""
 
-from turnout.upstream.catalogue import Endpoint, configured_endpoints
+from turnout.upstream.catalogue import Endpoint, configured_endpoints, known_upstreams
 from turnout.upstream.demo import DemoUpstream
 from turnout.upstream.openai_compatible import Connections, OpenAICompatible
 from turnout.upstream.port import Call, CallFailed, CallTimedOut, Reply, Upstream
@@ -21,5 +21,6 @@ __all__ = [
     "Upstream",
     "Upstreams",
     "configured_endpoints",
+    "known_upstreams",
     "relay",
 ]

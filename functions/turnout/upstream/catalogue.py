@@ -49,6 +49,13 @@ def key_variable(name: str) -> str:
     return f"{name.upper().replace('-', '_')}_API_KEY"
 
 
+def known_upstreams(environ: Mapping[str, str]) -> frozenset[str]:
+    """Return the names that a policy may use, whether their keys are at hand here or not."""
+    entries = environ.get(CUSTOM_UPSTREAMS, "").split(",")
+    listed = {entry.partition("=")[0].strip() for entry in entries}
+    return frozenset({*KNOWN, "ollama", *listed} - {""})
+
+
 def configured_endpoints(environ: Mapping[str, str]) -> dict[str, Endpoint]:
     """Return the upstreams that the environment configures, by name.
 

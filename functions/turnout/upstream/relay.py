@@ -29,7 +29,6 @@ from turnout.upstream.sse import (
     usage_of,
 )
 
-MOST_ATTEMPTS: Final = 3
 MOST_REPLY_BYTES: Final = 32 << 20
 DRAIN_S: Final = 1.0
 """How long the end of a connection is waited for after the end of a stream, in seconds."""
@@ -72,6 +71,7 @@ class Plan:
     why: str
     timeout_s: float
     first_chunk_s: float
+    attempts: int = 3
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ async def relay(upstreams: Upstreams, plan: Plan) -> Exchange:
     """
     deadline = asyncio.get_running_loop().time() + plan.timeout_s
     attempts: list[Attempt] = []
-    for target in plan.targets[:MOST_ATTEMPTS]:
+    for target in plan.targets[: plan.attempts]:
         started = time.perf_counter()
         call = Call(target.model, target.model_id, plan.body, plan.stream, deadline, plan.why)
         try:

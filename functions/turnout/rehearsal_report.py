@@ -1,0 +1,149 @@
+"""A rehearsal told: as JSON values, as a table for the terminal, and as a page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from html import escape
+from typing import Any, Final
+
+from turnout.policy import PolicyRef
+from turnout.rehearsal import Part, Rehearsal
+from turnout.sankey import sankey
+from turnout.table_text import table
+
+_MOST_FLOWS: Final = 20
+
+
+def as_json(rehearsal: Rehearsal, policy: PolicyRef) -> dict[str, Any]:
+    """Return the rehearsal as JSON values; flows and rules are lists of from, to, decisions."""
+    return {
+        "policy": asdict(policy),
+        "total": asdict(rehearsal.total),
+        "categories": {name: asdict(part) for name, part in rehearsal.categories.items()},
+        "flows": _pairs(rehearsal.flows),
+        "rules": _pairs(rehearsal.rules),
+        "measured": rehearsal.measured,
+        "refused_before": rehearsal.refused_before,
+        "refused_after": rehearsal.refused_after,
+        "other_policies": rehearsal.other_policies,
+    }
+
+
+def as_text(rehearsal: Rehearsal, policy: PolicyRef) -> str:
+    """Return the rehearsal for the terminal."""
+    return "\n".join(_lines(rehearsal, policy))
+
+
+def as_html(rehearsal: Rehearsal, policy: PolicyRef) -> str:
+    """Return a page with the flows drawn, and the tables, without scripts and without addresses."""
+    picture = sankey(rehearsal.flows)
+    facts = "".join(f"<li>{escape(fact)}</li>" for fact in _facts(rehearsal))
+    return _PAGE.format(
+        title=f"Rehearsal of {escape(str(policy))}",
+        facts=facts,
+        picture=picture,
+        categories=_html_table(_CATEGORY_HEAD, list(_category_rows(rehearsal))),
+        flows=_html_table(_FLOW_HEAD, list(_flow_rows(rehearsal.flows))),
+        rules=_html_table(_RULE_HEAD, list(_flow_rows(rehearsal.rules))),
+    )
+
+
+_CATEGORY_HEAD: Final = ("category", "decisions", "move", "before", "after", "change")
+_FLOW_HEAD: Final = ("from model", "to model", "decisions")
+_RULE_HEAD: Final = ("from rule", "to rule", "decisions")
+
+
+def _lines(rehearsal: Rehearsal, policy: PolicyRef) -> Iterator[str]:
+    yield f"{policy} on recorded traffic"
+    yield from _facts(rehearsal)
+    yield ""
+    yield from table(_CATEGORY_HEAD, list(_category_rows(rehearsal)))
+    moved = {pair: count for pair, count in rehearsal.flows.items() if pair[0] != pair[1]}
+    if moved:
+        yield ""
+        yield from table(_FLOW_HEAD, list(_flow_rows(moved))[:_MOST_FLOWS])
+
+
+def _facts(rehearsal: Rehearsal) -> Iterator[str]:
+    total = rehearsal.total
+    yield f"{total.decisions:,} decisions, of which {total.moved:,} move ({_share(total)})"
+    yield (
+        f"cost ${total.usd_before:,.4f} before, ${total.usd_after:,.4f} after ({_change(total)});"
+        f" {rehearsal.measured:,} at measured tokens, the rest at estimates"
+    )
+    if rehearsal.refused_before or rehearsal.refused_after:
+        yield f"refused: {rehearsal.refused_before:,} before, {rehearsal.refused_after:,} after"
+    if rehearsal.other_policies:
+        yield f"{rehearsal.other_policies:,} decisions of other policies left out"
+
+
+def _category_rows(rehearsal: Rehearsal) -> Iterator[tuple[str, ...]]:
+    parts = sorted(rehearsal.categories.items(), key=lambda item: -item[1].decisions)
+    for name, part in [*parts, ("all", rehearsal.total)]:
+        yield (
+            name,
+            f"{part.decisions:,}",
+            _share(part),
+            f"${part.usd_before:,.4f}",
+            f"${part.usd_after:,.4f}",
+            _change(part),
+        )
+
+
+def _flow_rows(flows: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, str, str]]:
+    for (before, after), count in sorted(flows.items(), key=lambda item: (-item[1], item[0])):
+        yield before, after, f"{count:,}"
+
+
+def _pairs(flows: Mapping[tuple[str, str], int]) -> list[dict[str, Any]]:
+    ordered = sorted(flows.items(), key=lambda item: (-item[1], item[0]))
+    return [{"from": before, "to": after, "decisions": count} for (before, after), count in ordered]
+
+
+def _share(part: Part) -> str:
+    return f"{part.moved / part.decisions:.1%}" if part.decisions else "-"
+
+
+def _change(part: Part) -> str:
+    if part.usd_before == 0:
+        return "-" if part.usd_after == 0 else "from nothing"
+    return f"{part.usd_after / part.usd_before - 1:+.1%}"
+
+
+def _html_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; --line: #8884; --quiet: #8886; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ font-size: 1.5rem }} h2 {{ font-size: 1.1rem; margin-top: 2.5rem }}
+ul {{ padding-left: 1.2rem }}
+table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }}
+th, td {{ text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--line) }}
+th:first-child, td:first-child {{ text-align: left }}
+figure {{ margin: 1rem 0; overflow-x: auto }} svg {{ width: 100%; height: auto; min-width: 36rem }}
+svg text {{ font: 13px system-ui, sans-serif; fill: currentColor }}
+</style>
+<h1>{title}</h1>
+<ul>{facts}</ul>
+<h2>Where requests go: before on the left, after on the right</h2>
+<figure>{picture}</figure>
+<h2>By category</h2>
+{categories}
+<h2>By model</h2>
+{flows}
+<h2>By rule</h2>
+{rules}
+</html>
+"""
