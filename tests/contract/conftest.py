@@ -64,5 +64,6 @@ async def table(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         await sqlite.close()
         return
     client = request.getfixturevalue(request.param)
+    empty_table(client)
     yield DynamoTable(TABLE, client)
     empty_table(client)

@@ -1,8 +1,20 @@
 """The store: one narrow table port, its two implementations, and what is kept in it."""
 
 from turnout.store.decisions import Decisions
+from turnout.store.feedbacks import Feedbacks
 from turnout.store.keys import Keys
 from turnout.store.policies import Canary, Change, Head, Policies, Version
 from turnout.store.table import Item, Table
 
-__all__ = ["Canary", "Change", "Decisions", "Head", "Item", "Keys", "Policies", "Table", "Version"]
+__all__ = [
+    "Canary",
+    "Change",
+    "Decisions",
+    "Feedbacks",
+    "Head",
+    "Item",
+    "Keys",
+    "Policies",
+    "Table",
+    "Version",
+]

@@ -11,6 +11,7 @@ from turnout.store.table import Item, Table
 
 HOUR_S: Final = 3600
 _PAGE: Final = 500
+_KIND: Final = "decisions"
 KEPT_S: Final = 30 * 24 * 3600
 """How long a decision record is kept, in seconds."""
 
@@ -25,29 +26,35 @@ class Decisions:
         """Write the record. Raises StoreError."""
         expires = int(record.created) + KEPT_S
         await self._table.put(
-            Item(_partition(record.id), record.id, to_wire(record), expires=expires)
+            Item(partition(record.id), record.id, to_wire(record), expires=expires)
         )
 
     async def find(self, decision_id: str) -> DecisionRecord | None:
         """Return the record, or None when there is none. Raises StoreError."""
-        item = await self._table.get(_partition(decision_id), decision_id)
+        item = await self._table.get(partition(decision_id), decision_id)
         return from_wire(item.document) if item else None
 
     async def since(self, start: float, end: float) -> AsyncIterator[DecisionRecord]:
         """Yield the records made from `start` until `end`, in Unix seconds, by time. Raises StoreError."""
-        first, last = _earliest_id(start), _earliest_id(end)
-        for hour in range(int(start // HOUR_S), int(end // HOUR_S) + 1):
-            after = first
-            while True:
-                partition = _partition(_earliest_id(hour * HOUR_S))
-                items = await self._table.query(partition, limit=_PAGE, after=after)
-                for item in items:
-                    if item.sort >= last:
-                        return
-                    yield from_wire(item.document)
-                if len(items) < _PAGE:
-                    break
-                after = items[-1].sort
+        async for item in hours(self._table, _KIND, start, end):
+            yield from_wire(item.document)
+
+
+async def hours(table: Table, kind: str, start: float, end: float) -> AsyncIterator[Item]:
+    """Yield the items of a kind on decisions made from `start` until `end`, by time."""
+    first, last = _earliest_id(start), _earliest_id(end)
+    for hour in range(int(start // HOUR_S), int(end // HOUR_S) + 1):
+        after = first
+        while True:
+            place = partition(_earliest_id(hour * HOUR_S), kind)
+            items = await table.query(place, limit=_PAGE, after=after)
+            for item in items:
+                if item.sort >= last:
+                    return
+                yield item
+            if len(items) < _PAGE:
+                break
+            after = items[-1].sort
 
 
 def _earliest_id(seconds: float) -> str:
@@ -55,13 +62,13 @@ def _earliest_id(seconds: float) -> str:
     return f"dec_{int(seconds * 1000):012x}"
 
 
-def _partition(decision_id: str) -> str:
+def partition(decision_id: str, kind: str = _KIND) -> str:
     """Return the partition of the hour in which the id was made, so that no partition grows hot for ever."""
     try:
         seconds = int(decision_id.removeprefix("dec_")[:12], 16) // 1000
     except ValueError:
-        return "decisions#malformed"
+        return f"{kind}#malformed"
     try:
-        return time.strftime("decisions#%Y-%m-%dT%H", time.gmtime(seconds))
+        return time.strftime(f"{kind}#%Y-%m-%dT%H", time.gmtime(seconds))
     except (OverflowError, ValueError, OSError):
-        return "decisions#malformed"
+        return f"{kind}#malformed"

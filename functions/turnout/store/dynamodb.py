@@ -185,6 +185,7 @@ class DynamoTable:
             "ExpressionAttributeNames": {"#ttl": "ttl", **(names or {})},
             "ReturnValues": "ALL_NEW",
         }
+        failed_alive = False
         for _ in range(_RACES):
             now = {":now": {"N": str(int(time.time()))}, ":zero": {"N": "0"}, ":one": {"N": "1"}}
             update["ExpressionAttributeValues"] = {**values, **now}
@@ -193,8 +194,13 @@ class DynamoTable:
                 return answer["Attributes"]
             except ConditionFailed:
                 stored = await self._read(partition, sort)
-                expired = stored is not None and not _is_live(_item(stored).expires)
-                if stored is None or not expired or fresh is None:
+                if stored is None or _is_live(_item(stored).expires):
+                    # It may have been expired at the write, and replaced by another before the read.
+                    if failed_alive:
+                        raise
+                    failed_alive = True
+                    continue
+                if fresh is None:
                     raise
             try:
                 return await self._replace(stored, fresh)
