@@ -42,6 +42,7 @@ def deployed_settings(environ: Mapping[str, str]) -> Settings:
         access=_access(environ, local=local),
         most_body_bytes=int(most),
         demo=local,
+        playground=environ.get("TURNOUT_PLAYGROUND") == "on",
         known_upstreams=known_upstreams(environ),
     )
 

@@ -19,7 +19,7 @@ OLLAMA_PROBE_S: Final = 0.3
 
 def local_settings(environ: Mapping[str, str]) -> Settings:
     """Return settings for this machine alone: files of the checkout, a SQLite store unless a table
-    is named, the control plane served, the demo upstream allowed."""
+    is named, the control plane and the playground served, the demo upstream allowed."""
     return Settings(
         classifier=Path(environ.get("TURNOUT_CLASSIFIER", CHECKOUT / "layers" / "classifier")),
         policies=Path(environ.get("TURNOUT_POLICIES", CHECKOUT / "infra" / "policies")),
@@ -28,6 +28,7 @@ def local_settings(environ: Mapping[str, str]) -> Settings:
         table_endpoint=environ.get("TURNOUT_TABLE_ENDPOINT") or None,
         demo=True,
         admin=True,
+        playground=True,
         known_upstreams=known_upstreams(environ),
     )
 

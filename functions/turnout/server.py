@@ -89,7 +89,7 @@ def _welcome(host: str, port: int, access: str, endpoints: Mapping[str, Endpoint
     hint = "" if endpoints else "\n           (set OPENAI_API_KEY or another provider's key)"
     allowed = "everyone on this machine" if is_open else "keys; make one: turnout keys create NAME"
     key = "" if is_open else " \\\n    -H 'authorization: Bearer YOUR_KEY'"
-    return f"""Turnout {__version__} on {address}
+    return f"""Turnout {__version__} on {address} (open it in a browser to watch it decide)
 Upstreams: {found}{hint}
 Access:    {allowed}
 Records:   {LOG}

@@ -21,12 +21,13 @@ from turnout.errors import (
     UpstreamFailed,
 )
 from turnout.explanation import Explanation, explain
+from turnout.feedback import Feedback
 from turnout.policy import ActivePolicy
 from turnout.policy_book import PolicyBook, Snapshot
 from turnout.record import DecisionRecord, Outcome, ShadowDecision, new_decision_id
 from turnout.sensing import Sensor
 from turnout.signals import Signals
-from turnout.store import Decisions
+from turnout.store import Decisions, Feedbacks
 from turnout.telemetry import Telemetry
 from turnout.upstream import Exchange, Plan, Target, Upstreams, relay
 
@@ -47,6 +48,16 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """A request that has its decision and not yet its reply."""
+
+    request: ChatRequest
+    active: ActivePolicy
+    record: DecisionRecord
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
 class Router:
     """Routes requests by the policies it was given. Each request leaves exactly one record."""
 
@@ -56,6 +67,7 @@ class Router:
     upstreams: Upstreams
     decisions: Decisions
     telemetry: Telemetry
+    feedbacks: Feedbacks
 
     async def route(self, request: ChatRequest, caller: Caller) -> DecisionRecord:
         """Return the decision alone; nothing is called upstream. Raises UnknownModel."""
@@ -71,13 +83,22 @@ class Router:
         Raises UnknownModel, NoEligibleModel, UpstreamFailed. The answer's chunks raise
         UpstreamBroke when the upstream fails after they have begun.
         """
+        return await self.answer(await self.decide(request, caller))
+
+    async def decide(self, request: ChatRequest, caller: Caller) -> Decided:
+        """Return the request with its decision, to be answered. Raises UnknownModel."""
         started = time.perf_counter()
         active, record = await self._decided(request, caller)
+        return Decided(request, active, record, started)
+
+    async def answer(self, decided: Decided) -> Answer:
+        """Return the answer of the first candidate that begins well, as `chat` does."""
+        active, record, started = decided.active, decided.record, decided.started
         if record.chosen is None:
             await self._record(_closed(record, "refused", started))
             raise _with_id(NoEligibleModel(refusal(record.policy, record.candidates)), record)
         try:
-            exchange = await relay(self.upstreams, _plan(active, record, request))
+            exchange = await relay(self.upstreams, _plan(active, record, decided.request))
         except UpstreamFailed as error:
             await self._record(_closed(record, "failed", started, attempts=error.attempts))
             raise _with_id(error, record) from None
@@ -94,6 +115,13 @@ class Router:
         if record is None or record.signals.tenant != caller.tenant:
             raise NotFound(f"no decision {decision_id!r} on record")
         return record
+
+    async def rate(self, feedback: Feedback, caller: Caller) -> None:
+        """Keep what the caller thought of its own request's reply. Raises NotFound, StoreError."""
+        record = await self.find(feedback.decision_id, caller)
+        if record.signals.key != caller.key:
+            raise NotFound(f"no decision {feedback.decision_id!r} of this key on record")
+        await self.feedbacks.save(feedback)
 
     async def explain(self, decision_id: str, caller: Caller) -> Explanation:
         """Return why a decision of the caller's came out so. Raises NotFound, StoreError."""

@@ -21,7 +21,7 @@ from turnout.policy_file import read_policies
 from turnout.sensing import Sensor
 from turnout.service import Router
 from turnout.signals import DEMO_UPSTREAM
-from turnout.store import Decisions, Keys, Policies, Table
+from turnout.store import Decisions, Feedbacks, Keys, Policies, Table
 from turnout.telemetry import Telemetry
 from turnout.upstream import (
     Connections,
@@ -53,6 +53,7 @@ class Settings:
     most_body_bytes: int = MOST_BODY_BYTES
     demo: bool = False
     admin: bool = False
+    playground: bool = False
     known_upstreams: frozenset[str] = frozenset()
 
 
@@ -99,7 +100,9 @@ def build_router(
     book = PolicyBook(
         policies, Policies(table), categories=sensor.labels or None, warn=telemetry.warn
     )
-    return Router(book, DEFAULT_POLICY, sensor, upstreams, Decisions(table), telemetry)
+    return Router(
+        book, DEFAULT_POLICY, sensor, upstreams, Decisions(table), telemetry, Feedbacks(table)
+    )
 
 
 def build_app(
@@ -118,6 +121,7 @@ def build_app(
         router,
         _authenticator(settings.access, plane.keys),
         plane=plane if settings.admin else None,
+        shows_playground=settings.playground,
         most_body_bytes=settings.most_body_bytes,
         on_shutdown=shut_down,
     )

@@ -21,7 +21,7 @@ from turnout.policy import ActivePolicy
 from turnout.policy_book import PolicyBook
 from turnout.sensing import Sensor
 from turnout.service import Router
-from turnout.store import Decisions, Table
+from turnout.store import Decisions, Feedbacks, Table
 from turnout.store.sqlite import SqliteTable
 from turnout.telemetry import Telemetry
 from turnout.upstream import Endpoint
@@ -85,6 +85,7 @@ async def running_turnout(
     table: Table | None = None,
     most_body_bytes: int = 1_000_000,
     book: PolicyBook | None = None,
+    shows_playground: bool = False,
 ) -> AsyncIterator[RunningTurnout]:
     """Serve Turnout with these policies and upstreams on a free loopback port."""
     log = io.StringIO()
@@ -102,9 +103,14 @@ async def running_turnout(
         upstreams,
         Decisions(table),
         telemetry,
+        Feedbacks(table),
     )
     app = create_app(
-        router, authenticator, most_body_bytes=most_body_bytes, on_shutdown=upstreams.close
+        router,
+        authenticator,
+        shows_playground=shows_playground,
+        most_body_bytes=most_body_bytes,
+        on_shutdown=upstreams.close,
     )
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, log_level="critical", timeout_graceful_shutdown=1)

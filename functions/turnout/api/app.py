@@ -35,6 +35,7 @@ def create_app(
     authenticator: Authenticator,
     *,
     plane: ControlPlane | None = None,
+    shows_playground: bool = False,
     most_body_bytes: int = MOST_BODY_BYTES,
     on_shutdown: Callable[[], Awaitable[None]] | None = None,
 ) -> FastAPI:
@@ -48,6 +49,10 @@ def create_app(
     app.state.most_body_bytes = most_body_bytes
     app.include_router(public)
     app.include_router(guarded)
+    if shows_playground:
+        from turnout.api.playground import playground
+
+        app.include_router(playground)
     if plane:
         _add_control_plane(app, plane, authenticator)
     return app

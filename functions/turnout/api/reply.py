@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
+from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from turnout.api.errors import error_event
-from turnout.errors import UpstreamBroke
-from turnout.record import DecisionRecord
-from turnout.service import Answer
+from turnout.errors import TurnoutError
+from turnout.record import DecisionRecord, to_wire
+from turnout.service import Answer, Decided, Router
 
 STALE_S = 90.0
 """Three times what a policy in use may age while the store answers."""
@@ -52,6 +54,27 @@ async def whole(answer: Answer) -> Response:
     )
 
 
+def decision_first(router: Router, decided: Decided) -> Answer:
+    """Return an answer whose stream begins with the decision, before any upstream is called.
+
+    What goes wrong after that can only be told in the stream.
+    """
+    record = decided.record
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"event: turnout.decision\ndata: " + to_json(to_wire(record)) + b"\n\n"
+        answer = await router.answer(decided)
+        is_stream = answer.content_type == "text/event-stream"
+        try:
+            async for chunk in answer.chunks:
+                # An upstream's refusal is a JSON body: one event, its lines joined.
+                yield chunk if is_stream else b"data: " + b" ".join(chunk.split()) + b"\n\n"
+        finally:
+            await answer.chunks.aclose()  # type: ignore[attr-defined]
+
+    return Answer(record, 200, "text/event-stream", chunks())
+
+
 class StreamedReply(Response):
     """Sends an answer's chunks as they come. When the client goes, so does the upstream call."""
 
@@ -82,7 +105,7 @@ class StreamedReply(Response):
         try:
             async for chunk in chunks:
                 await send(_body(chunk, more=True))
-        except UpstreamBroke as error:
+        except TurnoutError as error:
             await send(_body(error_event(error), more=True))
         finally:
             await chunks.aclose()  # type: ignore[attr-defined]

@@ -12,8 +12,9 @@ from starlette.responses import Response
 from turnout import __version__
 from turnout.api.auth import authenticate
 from turnout.api.body import read_json_object
+from turnout.api.feedback import parse_feedback
 from turnout.api.openai import parse_chat
-from turnout.api.reply import StreamedReply, routing_headers, whole
+from turnout.api.reply import StreamedReply, decision_first, routing_headers, whole
 from turnout.chat import Caller, ChatRequest
 from turnout.record import to_wire
 from turnout.service import Router
@@ -53,7 +54,10 @@ async def health(router: RouterOf) -> dict[str, Any]:
 @guarded.post("/chat/completions")
 async def chat_completions(request: Request, caller: CallerOf, router: RouterOf) -> Response:
     """Route a chat completion and relay the reply, streamed or whole."""
-    answer = await router.chat(await _chat_request(request), caller)
+    parsed = await _chat_request(request)
+    if parsed.stream and request.headers.get("x-turnout-decision") == "inline":
+        return StreamedReply(decision_first(router, await router.decide(parsed, caller)))
+    answer = await router.chat(parsed, caller)
     if answer.content_type == "text/event-stream":
         return StreamedReply(answer)
     return await whole(answer)
@@ -76,6 +80,14 @@ async def decision(decision_id: str, caller: CallerOf, router: RouterOf) -> Resp
 async def explanation(decision_id: str, caller: CallerOf, router: RouterOf) -> Response:
     """Decide again from the record, and tell every rule that was tried."""
     return JSONResponse(asdict(await router.explain(decision_id, caller)))
+
+
+@guarded.post("/feedback", status_code=204)
+async def feedback(request: Request, caller: CallerOf, router: RouterOf) -> Response:
+    """Keep what the caller thought of a reply; what it said of the same one before is replaced."""
+    body = await read_json_object(request, request.app.state.most_body_bytes)
+    await router.rate(parse_feedback(body), caller)
+    return Response(status_code=204)
 
 
 @guarded.get("/models")

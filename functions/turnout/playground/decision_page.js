@@ -1,0 +1,91 @@
+// One decision on a page of its own, for whoever got the link: the record, and every rule that was tried.
+
+import { ApiError } from "./api.js";
+import { DecisionLine, decisionHeadline } from "./decision_view.js";
+import { copyButton, element, icons } from "./dom.js";
+import { explanationView } from "./explanation_view.js";
+import { moment, usd } from "./format.js";
+import { factList } from "./signals_view.js";
+
+export class DecisionPage {
+  #id = null;
+
+  constructor(node, { api, needsKey }) {
+    this.node = node;
+    this.api = api;
+    this.needsKey = needsKey;
+  }
+
+  async show(id) {
+    this.#id = id;
+    const title = element("h1", { tabindex: "-1" }, "Decision");
+    const content = element("div", { class: "page-content" }, element("p", { class: "waiting" }, "Fetching the record …"));
+    this.node.replaceChildren(
+      element("p", { class: "back" }, element("a", { href: "#/" }, "← To the chat")),
+      title,
+      element("p", { class: "decision-id" }, element("code", {}, id), copyButton("Copy link", () => window.location.href, icons.link)),
+      content,
+    );
+    title.focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+    const shown = await this.#fetched(() => this.#content(id), id);
+    if (this.#id === id) content.replaceChildren(...shown);
+  }
+
+  hide() {
+    this.#id = null;
+    this.node.replaceChildren();
+  }
+
+  async #content(id) {
+    const record = await this.api.decision(id);
+    const explained = await this.#fetched(async () => [explanationView(await this.api.explanation(id))], id);
+    const line = new DecisionLine(record, { level: 3 });
+    line.settle(record);
+    return [
+      element("p", { class: "page-headline" }, decisionHeadline(record)),
+      element(
+        "div",
+        { class: "page-columns" },
+        element("section", { "aria-labelledby": "record-title" }, element("h2", { id: "record-title" }, "The decision"), line.node),
+        element("section", { "aria-labelledby": "rules-title" }, element("h2", { id: "rules-title" }, "The rules, in their order"), ...explained),
+        element("section", { "aria-labelledby": "facts-title" }, element("h2", { id: "facts-title" }, "On record"), recordFacts(record), recordedPrompt(record.prompt)),
+      ),
+    ];
+  }
+
+  /** Return what `make` gives, or the error it throws in words. */
+  async #fetched(make, id) {
+    try {
+      return await make();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 401) this.needsKey(error.message);
+      const again = element("button", { type: "button", class: "quiet", onclick: () => this.show(id) }, "Try again");
+      return [element("div", { class: "fault" }, element("p", { role: "alert" }, error.message), again)];
+    }
+  }
+}
+
+function recordFacts({ created, policy, classifier, signals, seed, stream, shadow }) {
+  return factList([
+    ["Made", moment(created)],
+    ["Asked for", signals.model],
+    ["Policy", `${policy.name}@${policy.version}`],
+    ["Classifier", classifier.version],
+    ["Tenant", signals.tenant || null],
+    ["Streamed", stream ? "yes" : "no"],
+    ["Most output tokens", signals.max_output_tokens],
+    ["Seed", String(seed)],
+    ["Shadow policy", shadow && shadowTold(shadow)],
+  ]);
+}
+
+function shadowTold({ policy, rule, model, estimated_cost_usd: cost }) {
+  const name = `${policy.name}@${policy.version}`;
+  return model ? `${name} would have chosen ${model} by rule ${rule}, estimated ${usd(cost)}` : `${name} would have left no model`;
+}
+
+function recordedPrompt(prompt) {
+  return prompt ? element("blockquote", { class: "recorded-prompt" }, prompt) : element("p", { class: "muted" }, "The prompt is not on record: the policy keeps none.");
+}
