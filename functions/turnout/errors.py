@@ -74,6 +74,10 @@ class UpstreamBroke(TurnoutError):
     """The upstream failed after content had gone out: the reply cannot be completed or restarted."""
 
 
+class ClientGone(TurnoutError):
+    """The caller left before the reply began; nobody reads this."""
+
+
 class ClassifierError(TurnoutError):
     """The model is missing, corrupt, or failed on this text. Never fails a request."""
 

@@ -24,6 +24,7 @@ from turnout.signals import DEMO_UPSTREAM
 from turnout.store import Decisions, Feedbacks, Keys, Policies, Table
 from turnout.telemetry import Telemetry
 from turnout.upstream import (
+    Anthropic,
     Connections,
     DemoUpstream,
     Endpoint,
@@ -80,8 +81,13 @@ def open_table(settings: Settings) -> Table:
 def build_upstreams(endpoints: Mapping[str, Endpoint], *, demo: bool) -> Upstreams:
     """Return the upstreams at these endpoints; the demo upstream alone where there is none."""
     connections = Connections()
+    speakers: Mapping[str, Callable[[Endpoint, Connections], Upstream]] = {
+        "openai": OpenAICompatible,
+        "anthropic": Anthropic,
+    }
     by_name: dict[str, Upstream] = {
-        name: OpenAICompatible(endpoint, connections) for name, endpoint in endpoints.items()
+        name: speakers[endpoint.speaks](endpoint, connections)
+        for name, endpoint in endpoints.items()
     }
     if demo and not by_name:
         by_name[DEMO_UPSTREAM] = DemoUpstream()

@@ -287,7 +287,7 @@ async def test_an_upstream_that_hangs_is_given_up_at_the_deadline(
         status, _, reply = await turnout.chat(stream=stream)
         assert status == 504
         check_error(reply, kind="upstream_error", code="upstream_timeout")
-        assert asyncio.get_running_loop().time() - began < 0.55
+        assert asyncio.get_running_loop().time() - began < 2
         async with asyncio.timeout(1):
             await mock.closed_by_client.wait()
 
@@ -305,6 +305,28 @@ async def test_a_stream_that_outlasts_the_deadline_ends_in_an_error_event(start)
         assert b"Hello" in stream
         assert b"no answer within the time allowed" in stream
         assert b"[DONE]" not in stream
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "messages", "responses"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_client_that_leaves_before_the_reply_begins_ends_the_upstream_call(
+    start, mock: MockUpstream, path: str, stream: bool
+) -> None:  # type: ignore[no-untyped-def]
+    body = {"model": "auto", "stream": stream, "max_tokens": 9, "input": "hi"}
+    if path != "responses":
+        body = {**body, "messages": [{"role": "user", "content": "hi"}]}
+    async with start("hang") as turnout:
+        asking = asyncio.create_task(turnout.post(f"/v1/{path}", body))
+        async with asyncio.timeout(5):
+            while not mock.requests:  # noqa: ASYNC110 (the mock tells it no other way)
+                await asyncio.sleep(0.01)
+        asking.cancel()
+        async with asyncio.timeout(1):
+            await mock.closed_by_client.wait()
+        async with asyncio.timeout(1):
+            while not turnout.logged():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert turnout.logged()[-1]["decision"]["outcome"] == "client_gone"
 
 
 async def test_a_store_that_fails_loses_no_reply_and_is_warned_of(start) -> None:  # type: ignore[no-untyped-def]
@@ -326,3 +348,30 @@ async def test_an_unexpected_error_is_a_plain_500(turnout: RunningTurnout, monke
     assert check_error(reply, kind="api_error", code="internal_error") == (
         "internal error; the log has the details"
     )
+
+
+async def test_a_model_that_keeps_failing_is_tried_last_until_it_is_well_again(  # type: ignore[no-untyped-def]
+    start, mock: MockUpstream
+) -> None:
+    async with start("status-503", "ok") as turnout:
+        for _ in range(8):
+            status, _, _ = await turnout.chat()
+            assert status == 200
+    assert [request["model"] for request in mock.requests].count("status-503") == 5
+
+
+async def test_the_only_candidate_is_tried_however_often_it_failed(  # type: ignore[no-untyped-def]
+    start, mock: MockUpstream
+) -> None:
+    async with start("status-503") as turnout:
+        for _ in range(8):
+            assert (await turnout.chat())[0] == 503
+    assert len(mock.requests) == 8
+
+
+async def test_requests_at_fault_do_not_count_against_a_model(  # type: ignore[no-untyped-def]
+    start, mock: MockUpstream
+) -> None:
+    async with start("status-400", "ok") as turnout:
+        for _ in range(8):
+            assert (await turnout.chat())[0] == 400

@@ -25,7 +25,7 @@ from turnout.store import Decisions, Feedbacks, Table
 from turnout.store.sqlite import SqliteTable
 from turnout.telemetry import Telemetry
 from turnout.upstream import Endpoint
-from turnout.upstream.catalogue import key_variable
+from turnout.upstream.catalogue import ANTHROPIC_SCHEME, key_variable
 from turnout.wiring import build_upstreams
 
 
@@ -92,7 +92,12 @@ async def running_turnout(
     telemetry = Telemetry(log, service=f"turnout-{secrets.token_hex(4)}")
     table = table or SqliteTable(folder / "turnout.db")
     endpoints = {
-        name: Endpoint(name, url, {key_variable(name): "sk-upstream-secret"})
+        name: Endpoint(
+            name,
+            url.removeprefix(ANTHROPIC_SCHEME),
+            {key_variable(name): "sk-upstream-secret"},
+            "anthropic" if url.startswith(ANTHROPIC_SCHEME) else "openai",
+        )
         for name, url in upstream_urls.items()
     }
     upstreams = build_upstreams(endpoints, demo=True)

@@ -49,3 +49,20 @@ def test_an_entry_that_cannot_be_read_is_told(entry: str) -> None:
 
 def test_a_key_is_not_shown_by_repr() -> None:
     assert "sk-1" not in repr(configured_endpoints({"OPENAI_API_KEY": "sk-1"}))
+
+
+def test_who_speaks_anthropics_messages_is_told_by_name_or_address() -> None:
+    endpoints = configured_endpoints(
+        {
+            "ANTHROPIC_API_KEY": "k",
+            "OPENAI_API_KEY": "k",
+            "TURNOUT_UPSTREAMS": "corp=anthropic+https://llm.example/v1,vllm=http://10.0.0.5/v1",
+        }
+    )
+    assert {e.name: e.speaks for e in endpoints.values()} == {
+        "anthropic": "anthropic",
+        "openai": "openai",
+        "corp": "anthropic",
+        "vllm": "openai",
+    }
+    assert endpoints["corp"].url("/messages") == "https://llm.example/v1/messages"

@@ -16,6 +16,7 @@ from turnout.upstream.sse import (
     NotAChunk,
     data_lines,
     first_content,
+    named_events,
 )
 
 CONTENT = event({"content": 'He said "finish_reason": "stop" — 中'})
@@ -155,3 +156,22 @@ def test_a_finish_without_any_text_is_content_too() -> None:
 def test_a_payload_that_is_no_chunk_is_told(payload: str) -> None:
     with pytest.raises(NotAChunk):
         first_content(f"data: {payload}\n\n".encode())
+
+
+@given(st.integers(1, 40), st.sampled_from([b"\n", b"\r\n", b"\r"]))
+def test_named_events_are_read_whatever_the_line_ends_and_cuts(size: int, end: bytes) -> None:
+    lines = [
+        b"event: a",
+        b'data: {"x": 1}',
+        b"",
+        b": a comment",
+        b"data: one",
+        b"data:two",
+        b"",
+        b"",
+    ]
+    stream = end.join(lines) + end
+    splitter = EventSplitter()
+    whole = b"".join(splitter.feed(stream[i : i + size]) for i in range(0, len(stream), size))
+    whole += splitter.flush()
+    assert list(named_events(whole)) == [("a", b'{"x": 1}'), ("message", b"one\ntwo")]

@@ -1,8 +1,9 @@
-"""The one place where errors become wire errors, in OpenAI's shape."""
+"""The one place where errors become wire errors: in OpenAI's shape, or Anthropic's on its own route."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, Final
@@ -13,6 +14,7 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
 from turnout.errors import (
+    ClientGone,
     Conflict,
     Forbidden,
     InvalidRequest,
@@ -30,6 +32,7 @@ from turnout.errors import (
     UpstreamTimeout,
 )
 
+_ANTHROPIC_ROUTE: Final = "/v1/messages"
 _log = logging.getLogger(__name__)
 
 _WIRE: Final[dict[type[TurnoutError], tuple[int, str, str | None]]] = {
@@ -46,6 +49,7 @@ _WIRE: Final[dict[type[TurnoutError], tuple[int, str, str | None]]] = {
     UpstreamFailed: (502, "upstream_error", "upstream_failed"),
     UpstreamTimeout: (504, "upstream_error", "upstream_timeout"),
     UpstreamBroke: (502, "upstream_error", "upstream_broke_off"),
+    ClientGone: (499, "api_error", "client_gone"),
     StoreError: (503, "api_error", "store_unavailable"),
     TurnoutError: (500, "api_error", "internal_error"),
 }
@@ -66,6 +70,14 @@ def error_body(error: TurnoutError) -> dict[str, Any]:
     if isinstance(error, UpstreamFailed):
         body["attempts"] = [asdict(attempt) for attempt in error.attempts]
     return {"error": body}
+
+
+def anthropic_body(message: str, status: int, **more: Any) -> dict[str, Any]:
+    """Return Anthropic's error object, whose types go by status."""
+    from turnout.wire.anthropic_replies import anthropic_error
+
+    body = anthropic_error(message, status=status)
+    return {**body, "error": {**body["error"], **more}}
 
 
 def error_event(error: TurnoutError) -> bytes:
@@ -93,7 +105,7 @@ async def _answer_turnout_error(request: Request, error: TurnoutError) -> JSONRe
         headers["x-turnout-decision-id"] = error.decision_id
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse(error_body(error), status, headers)
+    return _answer(request, error_body(error), status, headers)
 
 
 async def _answer_http_exception(request: Request, error: HTTPException) -> JSONResponse:
@@ -104,9 +116,23 @@ async def _answer_http_exception(request: Request, error: HTTPException) -> JSON
         "param": None,
         "code": phrase.replace(" ", "_"),
     }
-    return JSONResponse({"error": body}, error.status_code, error.headers)
+    return _answer(request, {"error": body}, error.status_code, error.headers)
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
     _log.error("unexpected error in %s %s", request.method, request.url.path, exc_info=error)
-    return JSONResponse(error_body(TurnoutError("internal error; the log has the details")), 500)
+    body = error_body(TurnoutError("internal error; the log has the details"))
+    return _answer(request, body, 500)
+
+
+def _answer(
+    request: Request,
+    body: dict[str, Any],
+    status: int,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    if request.url.path.startswith(_ANTHROPIC_ROUTE):
+        told = body["error"]
+        more = {name: told[name] for name in ("attempts", "param") if told.get(name)}
+        body = anthropic_body(told["message"], status, **more)
+    return JSONResponse(body, status, headers)

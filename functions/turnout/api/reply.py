@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pydantic_core import to_json
@@ -12,10 +12,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from turnout.api.errors import error_event
-from turnout.errors import TurnoutError
+from turnout.errors import ClientGone, TurnoutError
 from turnout.record import DecisionRecord, to_wire
 from turnout.service import Answer, Decided, Router
 
+T = TypeVar("T")
 STALE_S = 90.0
 """Three times what a policy in use may age while the store answers."""
 
@@ -110,6 +111,22 @@ class StreamedReply(Response):
         finally:
             await chunks.aclose()  # type: ignore[attr-defined]
         await send(_body(b"", more=False))
+
+
+async def while_client_waits(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """Return what `work` returns; cancel it when the client goes first. Raises ClientGone."""
+    working = asyncio.ensure_future(work)
+    watching = asyncio.create_task(_client_gone(receive))
+    try:
+        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        watching.cancel()
+        if not working.done():
+            working.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)
+    if working.cancelled():
+        raise ClientGone("the client has gone")
+    return working.result()
 
 
 async def _client_gone(receive: Receive) -> None:

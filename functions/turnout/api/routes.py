@@ -12,12 +12,20 @@ from starlette.responses import Response
 from turnout import __version__
 from turnout.api.auth import authenticate
 from turnout.api.body import read_json_object
+from turnout.api.dialects import Dialect, Messages, Responses, reply_in
 from turnout.api.feedback import parse_feedback
 from turnout.api.openai import parse_chat
-from turnout.api.reply import StreamedReply, decision_first, routing_headers, whole
+from turnout.api.reply import (
+    StreamedReply,
+    decision_first,
+    routing_headers,
+    while_client_waits,
+    whole,
+)
 from turnout.chat import Caller, ChatRequest
 from turnout.record import to_wire
 from turnout.service import Router
+from turnout.signals import estimate_input_tokens
 
 public = APIRouter()
 guarded = APIRouter(prefix="/v1", dependencies=[Depends(authenticate)])
@@ -34,9 +42,12 @@ async def _router(request: Request) -> Router:
 RouterOf = Annotated[Router, Depends(_router)]
 
 
+async def _body(request: Request) -> dict[str, Any]:
+    return await read_json_object(request, request.app.state.most_body_bytes)
+
+
 async def _chat_request(request: Request) -> ChatRequest:
-    body = await read_json_object(request, request.app.state.most_body_bytes)
-    return parse_chat(body, session=request.headers.get("x-session-id"))
+    return parse_chat(await _body(request), session=request.headers.get("x-session-id"))
 
 
 @public.get("/health")
@@ -57,10 +68,37 @@ async def chat_completions(request: Request, caller: CallerOf, router: RouterOf)
     parsed = await _chat_request(request)
     if parsed.stream and request.headers.get("x-turnout-decision") == "inline":
         return StreamedReply(decision_first(router, await router.decide(parsed, caller)))
-    answer = await router.chat(parsed, caller)
+    answer = await while_client_waits(request.receive, router.chat(parsed, caller))
     if answer.content_type == "text/event-stream":
         return StreamedReply(answer)
     return await whole(answer)
+
+
+@guarded.post("/messages")
+async def messages(request: Request, caller: CallerOf, router: RouterOf) -> Response:
+    """Route a message of Anthropic's API, and answer in its format."""
+    return await _in_dialect(Messages(await _body(request)), request, caller, router)
+
+
+@guarded.post("/messages/count_tokens")
+async def count_tokens(request: Request) -> dict[str, int]:
+    """Estimate a message's input tokens, as the decision does."""
+    chat = parse_chat(Messages(await _body(request)).chat())
+    return {"input_tokens": estimate_input_tokens(chat)}
+
+
+@guarded.post("/responses")
+async def responses(request: Request, caller: CallerOf, router: RouterOf) -> Response:
+    """Route a request of OpenAI's Responses API, and answer in its format."""
+    return await _in_dialect(Responses(await _body(request)), request, caller, router)
+
+
+async def _in_dialect(
+    dialect: Dialect, request: Request, caller: Caller, router: Router
+) -> Response:
+    chat = parse_chat(dialect.chat(), session=request.headers.get("x-session-id"))
+    answer = await while_client_waits(request.receive, router.chat(chat, caller))
+    return await reply_in(dialect, answer)
 
 
 @guarded.post("/route")
@@ -85,8 +123,7 @@ async def explanation(decision_id: str, caller: CallerOf, router: RouterOf) -> R
 @guarded.post("/feedback", status_code=204)
 async def feedback(request: Request, caller: CallerOf, router: RouterOf) -> Response:
     """Keep what the caller thought of a reply; what it said of the same one before is replaced."""
-    body = await read_json_object(request, request.app.state.most_body_bytes)
-    await router.rate(parse_feedback(body), caller)
+    await router.rate(parse_feedback(await _body(request)), caller)
     return Response(status_code=204)
 
 

@@ -1,12 +1,16 @@
 """Upstreams: who answers, how they are called, and how one reply is made of several attempts."""
 
+from turnout.upstream.anthropic import Anthropic
 from turnout.upstream.catalogue import Endpoint, configured_endpoints, known_upstreams
 from turnout.upstream.demo import DemoUpstream
-from turnout.upstream.openai_compatible import Connections, OpenAICompatible
-from turnout.upstream.port import Call, CallFailed, CallTimedOut, Reply, Upstream
-from turnout.upstream.relay import Exchange, Plan, Target, Upstreams, relay
+from turnout.upstream.openai_compatible import OpenAICompatible
+from turnout.upstream.port import Call, CallFailed, CallTimedOut, Reply, Target, Upstream
+from turnout.upstream.relay import Exchange, Plan, Upstreams, relay
+from turnout.upstream.sse import data_lines
+from turnout.upstream.transport import Connections
 
 __all__ = [
+    "Anthropic",
     "Call",
     "CallFailed",
     "CallTimedOut",
@@ -21,6 +25,7 @@ __all__ = [
     "Upstream",
     "Upstreams",
     "configured_endpoints",
+    "data_lines",
     "known_upstreams",
     "relay",
 ]

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from turnout.errors import ConfigurationError
 
+Protocol = Literal["openai", "anthropic"]
+"""What an upstream speaks: OpenAI's chat completions, or Anthropic's messages."""
+ANTHROPIC_SCHEME: Final = "anthropic+"
 CUSTOM_UPSTREAMS: Final = "TURNOUT_UPSTREAMS"
 OLLAMA_URL: Final = "http://127.0.0.1:11434/v1"
 
@@ -26,7 +29,8 @@ KNOWN: Final[Mapping[str, str]] = {
     "together": "https://api.together.xyz/v1",
     "openrouter": "https://openrouter.ai/api/v1",
 }
-"""Base URLs of upstreams that need a key; `chat/completions` is appended to them."""
+"""Base URLs of upstreams that need a key; `chat/completions` (Anthropic: `messages`) is appended to them."""
+_SPEAK_ANTHROPIC: Final = frozenset({"anthropic"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,11 @@ class Endpoint:
     name: str
     base_url: str
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    speaks: Protocol = "openai"
+
+    def url(self, path: str) -> str:
+        """Return the address of a path under the base URL."""
+        return self.base_url.rstrip("/") + path
 
     @property
     def key(self) -> str | None:
@@ -60,19 +69,26 @@ def configured_endpoints(environ: Mapping[str, str]) -> dict[str, Endpoint]:
     """Return the upstreams that the environment configures, by name.
 
     A known one needs its key (`OPENAI_API_KEY`) and may have another address (`OPENAI_BASE_URL`).
-    Others are listed in TURNOUT_UPSTREAMS as `name=url,name=url`, their keys optional.
+    Others are listed in TURNOUT_UPSTREAMS as `name=url,name=url`, their keys optional; a url may begin
+    with `anthropic+` for one that speaks Anthropic's messages.
     Raises ConfigurationError for an entry that cannot be read.
     """
     endpoints = {
-        name: Endpoint(name, environ.get(f"{name.upper()}_BASE_URL", url), environ)
+        name: Endpoint(name, environ.get(f"{name.upper()}_BASE_URL", url), environ, _protocol(name))
         for name, url in KNOWN.items()
         if environ.get(key_variable(name))
     }
     for entry in filter(None, map(str.strip, environ.get(CUSTOM_UPSTREAMS, "").split(","))):
         name, _, url = entry.partition("=")
+        speaks: Protocol = "anthropic" if url.startswith(ANTHROPIC_SCHEME) else "openai"
+        url = url.removeprefix(ANTHROPIC_SCHEME)
         if not name or urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise ConfigurationError(
                 f"{CUSTOM_UPSTREAMS}: cannot read {entry!r}; write name=https://host/v1, ..."
             )
-        endpoints[name] = Endpoint(name, url, environ)
+        endpoints[name] = Endpoint(name, url, environ, speaks)
     return endpoints
+
+
+def _protocol(name: str) -> Protocol:
+    return "anthropic" if name in _SPEAK_ANTHROPIC else "openai"

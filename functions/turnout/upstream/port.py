@@ -27,6 +27,15 @@ class CallTimedOut(CallFailed):
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """A candidate to call: its catalogue id, its upstream, and its id there."""
+
+    model: str
+    upstream: str
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call of one model. `deadline` is in the event loop's time; `why` tells why it was chosen."""
 

@@ -15,7 +15,8 @@ from turnout.cost import Usage
 from turnout.errors import UpstreamBroke, UpstreamFailed, UpstreamTimeout
 from turnout.record import Outcome
 from turnout.signals import BYTES_PER_TOKEN, DEMO_UPSTREAM
-from turnout.upstream.port import Call, CallFailed, CallTimedOut, Reply, Upstream
+from turnout.upstream.health import Health
+from turnout.upstream.port import Call, CallFailed, CallTimedOut, Reply, Target, Upstream
 from turnout.upstream.sse import (
     MOST_EVENT_BYTES,
     UNFINISHED,
@@ -42,6 +43,7 @@ class Upstreams:
     def __init__(self, by_name: Mapping[str, Upstream]) -> None:
         self._by_name = dict(by_name)
         self.names = tuple(self._by_name)
+        self.health = Health()
 
     def find(self, name: str) -> Upstream:
         """Return the upstream. Raises KeyError for one that is not configured."""
@@ -50,15 +52,6 @@ class Upstreams:
     async def close(self) -> None:
         for upstream in self._by_name.values():
             await upstream.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A candidate to call: its catalogue id, its upstream, and its id there."""
-
-    model: str
-    upstream: str
-    model_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +98,11 @@ async def relay(upstreams: Upstreams, plan: Plan) -> Exchange:
     """
     deadline = asyncio.get_running_loop().time() + plan.timeout_s
     attempts: list[Attempt] = []
-    for target in plan.targets[: plan.attempts]:
+    for target in upstreams.health.ordered(plan.targets)[: plan.attempts]:
         started = time.perf_counter()
         call = Call(target.model, target.model_id, plan.body, plan.stream, deadline, plan.why)
         try:
-            exchange = await _attempt(upstreams.find(target.upstream), call, plan.first_chunk_s)
+            exchange = await _watched_attempt(upstreams, target, call, plan.first_chunk_s)
         except CallFailed as error:
             attempts.append(Attempt(target.model, error.status, str(error), _ms_since(started)))
             if not error.try_another or asyncio.get_running_loop().time() >= deadline:
@@ -120,6 +113,24 @@ async def relay(upstreams: Upstreams, plan: Plan) -> Exchange:
             exchange.model, exchange.attempts = target.model, tuple(attempts)
             return exchange
     raise _failure(attempts, last)
+
+
+async def _watched_attempt(
+    upstreams: Upstreams, target: Target, call: Call, first_chunk_s: float
+) -> Exchange:
+    """Attempt, and let the target's breaker know how it went."""
+    health = upstreams.health
+    health.begin(target)
+    try:
+        exchange = await _attempt(upstreams.find(target.upstream), call, first_chunk_s)
+    except CallFailed:
+        health.failed(target)
+        raise
+    except BaseException:
+        health.left(target)
+        raise
+    health.succeeded(target)
+    return exchange
 
 
 def _failure(attempts: Sequence[Attempt], last: CallFailed) -> UpstreamFailed:

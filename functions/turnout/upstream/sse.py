@@ -64,6 +64,22 @@ def data_lines(events: bytes) -> Iterator[bytes]:
         yield match[1]
 
 
+def named_events(events: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the (name, data) of each whole event; several data lines of one are joined."""
+    text = events.removeprefix(_BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    for block in text.split(b"\n\n"):
+        name, data = "message", []
+        for line in block.split(b"\n"):
+            field, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
+            if field == b"event":
+                name = value.decode("utf-8", "replace")
+            elif field == b"data":
+                data.append(value)
+        if data:
+            yield name, b"\n".join(data)
+
+
 class ChatStreamWatch:
     """Tells of a chat completion stream that goes by whether it finished, failed, and what it used.
 

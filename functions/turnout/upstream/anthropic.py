@@ -1,0 +1,98 @@
+"""Upstreams that speak Anthropic's messages: asked and heard through translation."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+from pydantic_core import to_json
+
+from turnout.errors import InvalidRequest
+from turnout.upstream.catalogue import Endpoint
+from turnout.upstream.port import Call, CallFailed, Reply
+from turnout.upstream.sse import EventSplitter, EventTooLarge, json_object, named_events
+from turnout.upstream.transport import Connections, HttpReply, failures
+
+API_VERSION: Final = "2023-06-01"
+_MOST_REPLY_BYTES: Final = 32 << 20
+
+
+class Anthropic:
+    """One upstream at one base URL."""
+
+    def __init__(self, endpoint: Endpoint, connections: Connections) -> None:
+        self._endpoint = endpoint
+        self._connections = connections
+
+    async def open(self, call: Call) -> Reply:
+        from turnout.wire.anthropic_requests import messages_from_chat
+
+        try:
+            body = messages_from_chat({**call.body, "model": call.model_id})
+        except InvalidRequest as error:
+            raise CallFailed(f"cannot be asked of Anthropic: {error}", status=400) from None
+        with failures():
+            response = await self._connections.request(
+                "POST",
+                self._endpoint.url("/messages"),
+                headers={"anthropic-version": API_VERSION, "x-api-key": self._endpoint.key or ""},
+                data=to_json(body),
+                timeout_s=call.deadline - asyncio.get_running_loop().time(),
+            )
+        return _TranslatedReply(HttpReply(response), call)
+
+    async def close(self) -> None:
+        await self._connections.close()
+
+
+class _TranslatedReply:
+    """A reply in Anthropic's format, read as OpenAI's."""
+
+    def __init__(self, reply: HttpReply, call: Call) -> None:
+        self._reply = reply
+        self._call = call
+        self.status = reply.status
+        self.content_type = reply.content_type
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        if self.status == 200 and self.content_type == "text/event-stream":
+            return self._stream()
+        return self._whole()
+
+    async def close(self) -> None:
+        await self._reply.close()
+
+    async def _stream(self) -> AsyncIterator[bytes]:
+        from turnout.wire.anthropic_streams import ChunksFromMessages
+
+        options = self._call.body.get("stream_options") or {}
+        translator = ChunksFromMessages(
+            model=self._call.model_id,
+            include_usage=bool(options.get("include_usage")),
+            created=int(time.time()),
+        )
+        splitter = EventSplitter()
+        try:
+            async for chunk in self._reply.chunks():
+                for name, data in named_events(splitter.feed(chunk)):
+                    if translated := translator.feed(name, data):
+                        yield translated
+        except EventTooLarge as error:
+            raise CallFailed(str(error), status=502) from None
+
+    async def _whole(self) -> AsyncIterator[bytes]:
+        from turnout.wire.anthropic_replies import completion_from_message, error_from_anthropic
+
+        body = bytearray()
+        async for chunk in self._reply.chunks():
+            body += chunk
+            if len(body) > _MOST_REPLY_BYTES:
+                raise CallFailed(f"the reply is over {_MOST_REPLY_BYTES >> 20} MiB", status=502)
+        answered = json_object(bytes(body))
+        if self.status != 200 or answered.get("type") != "message":
+            yield to_json(error_from_anthropic(answered))
+            return
+        model, now = self._call.model_id, int(time.time())
+        yield to_json(completion_from_message(answered, model=model, created=now))

@@ -1,0 +1,97 @@
+"""HTTP to upstreams, through aiohttp: one pool, no redirects, errors that name no key and no address."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from turnout.upstream.port import CallFailed, CallTimedOut
+
+if TYPE_CHECKING:
+    import aiohttp
+
+CONNECT_TIMEOUT_S: Final = 5.0
+
+
+class Connections:
+    """The connection pool that the upstreams of one process share, opened at the first call."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        data: bytes | None = None,
+    ) -> aiohttp.ClientResponse:
+        """Send a request and return once the response's head has come. Use within `failures()`."""
+        import aiohttp
+
+        return await self._open().request(
+            method,
+            url,
+            data=data,
+            headers={
+                "Content-Type": "application/json",
+                "Accept-Encoding": "identity",
+                **headers,
+            },
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(
+                total=max(0.001, timeout_s), sock_connect=CONNECT_TIMEOUT_S
+            ),
+        )
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            import aiohttp
+
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+
+class HttpReply:
+    """A response as it comes."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.content_type = response.content_type
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        with failures():
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+
+    async def close(self) -> None:
+        # Not release(): a reply left unread must close its connection, so that the upstream stops.
+        self._response.close()
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Turn aiohttp's errors into ours, without the address or headers that theirs may show."""
+    import aiohttp
+
+    try:
+        yield
+    except TimeoutError:
+        raise CallTimedOut("no answer within the time allowed") from None
+    except aiohttp.ClientConnectorError as error:
+        raise CallFailed(f"could not connect: {error.strerror or 'unknown reason'}") from None
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise CallFailed(f"the connection broke: {type(error).__name__}") from None

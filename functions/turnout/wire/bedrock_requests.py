@@ -1,0 +1,403 @@
+"""A chat completion request becomes the arguments of Amazon Bedrock's Converse."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import from_json, to_json
+
+from turnout.errors import InvalidRequest
+
+_REFUSED: Final[Mapping[str, str]] = {
+    "functions": "Bedrock is given `tools`, which replaced functions",
+    "logprobs": "Bedrock gives no log probabilities",
+}
+_IMAGE: Final = re.compile(
+    r"data:image/(png|jpe?g|gif|webp);base64,(.+)", re.IGNORECASE | re.DOTALL
+)
+_TOOL_USE_ID: Final = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
+_CLAUDE: Final = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:-(\d{1,2})(?!\d))?")
+_BUDGETS: Final = {
+    "minimal": 1024,
+    "low": 2048,
+    "medium": 8192,
+    "high": 16384,
+    "xhigh": 16384,
+    "max": 16384,
+}
+"""Tokens to think with, by effort, for the Claudes that want a number."""
+_SMALLEST_BUDGET: Final = 1024
+_OF_THREE: Final = {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}
+"""For the models that know low, medium and high alone."""
+_ADAPTIVE_SINCE: Final = (4, 6)
+"""From this Claude on thinking is told by effort; the later ones refuse a budget."""
+_NO_SAMPLING_SINCE: Final = (4, 7)
+"""From this Claude on temperature and top_p are refused, and thinking is shown on demand."""
+_NOVA_HIGH: Final = {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}}
+_OPENING: Final = "(The conversation begins with you.)"
+
+_Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
+class _Wire(BaseModel):
+    """What is carried over; what else a body holds is left behind."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class _ImageUrl(_Wire):
+    url: str
+
+
+class _Part(_Wire):
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+    image_url: _ImageUrl | None = None
+
+
+def _as_parts(content: Any) -> Any:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+class _CalledFunction(_Wire):
+    name: str
+    arguments: str = ""
+
+
+class _ToolCall(_Wire):
+    id: str
+    function: _CalledFunction
+
+
+class _Message(_Wire):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Annotated[list[_Part] | None, BeforeValidator(_as_parts)] = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+    tool_call_id: str = ""
+
+
+class _Function(_Wire):
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class _Tool(_Wire):
+    type: Literal["function"]
+    function: _Function
+
+
+class _Schema(_Wire):
+    name: str
+    description: str | None = None
+    schema_: dict[str, Any] = Field(alias="schema")
+
+
+class _ResponseFormat(_Wire):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: _Schema | None = None
+
+
+class _Allowed(_Wire):
+    mode: Literal["auto", "required"]
+    tools: list[_Tool]
+
+
+class _Choice(_Wire):
+    type: Literal["none", "auto", "required", "function", "allowed_tools"]
+    function: _Function | None = None
+    allowed_tools: _Allowed | None = None
+
+
+class _Chat(_Wire):
+    model: str
+    messages: list[_Message]
+    max_tokens: int | None = Field(default=None, gt=0)
+    max_completion_tokens: int | None = Field(default=None, gt=0)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    n: int | None = Field(default=None, le=1)
+    stop: Annotated[
+        list[str] | None,
+        BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    ] = None
+    tools: list[_Tool] | None = None
+    tool_choice: Annotated[
+        _Choice | None,
+        BeforeValidator(lambda value: {"type": value} if isinstance(value, str) else value),
+    ] = None
+    response_format: _ResponseFormat | None = None
+    reasoning_effort: _Effort | None = None
+
+
+def converse_from_chat(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of Converse, or of ConverseStream, that ask for the same.
+
+    A schema goes as `outputConfig`, not as a forced tool: so the answer stays text, in a stream as
+    well, and leaves the caller's tools and the model's thinking alone. Left behind are `strict` of
+    a tool, which most models refuse, `parallel_tool_calls`, `json_object`, which wants the prompt to
+    say so anyway, earlier reasoning, seed, penalties, and blank texts, which Bedrock refuses.
+    Raises InvalidRequest naming the first field at fault, or the first that Bedrock cannot serve.
+    """
+    for field, why in _REFUSED.items():
+        if body.get(field):
+            raise _invalid(field, why)
+    try:
+        chat = _Chat.model_validate(body)
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        raise _invalid(".".join(map(str, detail["loc"])), detail["msg"]) from None
+    tools = _tool_config(chat)
+    turns, system = _turns(chat), list(_system(chat, tools))
+    if not turns:
+        # Chat may hold a system message alone, or begin with the assistant; Converse may not.
+        turns, system = [{"role": "user", "content": system}], []
+    if turns[0]["role"] != "user":
+        turns.insert(0, {"role": "user", "content": [{"text": _OPENING}]})
+    if not turns[0]["content"]:
+        raise _invalid("messages", "Bedrock wants a message that is not blank")
+    reasoning = _reasoning(chat, turns[-1], forced="toolChoice" in tools)
+    arguments = {
+        "modelId": chat.model,
+        "messages": turns,
+        "system": system,
+        "inferenceConfig": _inference_config(chat, reasoning),
+        "toolConfig": tools,
+        "outputConfig": _output_config(chat),
+        "additionalModelRequestFields": reasoning,
+    }
+    return {name: value for name, value in arguments.items() if value}
+
+
+def _invalid(param: str, why: str) -> InvalidRequest:
+    return InvalidRequest(f"{param}: {why}", param=param)
+
+
+def _turns(chat: _Chat) -> list[dict[str, Any]]:
+    """Return the messages, those of one side joined: Converse wants the sides to alternate."""
+    turns: list[dict[str, Any]] = []
+    for i, message in enumerate(chat.messages):
+        if message.role in ("system", "developer"):
+            continue
+        role = "assistant" if message.role == "assistant" else "user"
+        blocks = list(_message_blocks(message, f"messages.{i}"))
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += blocks
+        elif blocks:
+            turns.append({"role": role, "content": blocks})
+    return turns
+
+
+def _message_blocks(message: _Message, param: str) -> Iterator[dict[str, Any]]:
+    blocks = _blocks(message.content or (), f"{param}.content")
+    if message.role == "tool":
+        if not message.tool_call_id:
+            raise _invalid(f"{param}.tool_call_id", "field required")
+        # A result must hold something.
+        content = list(blocks) or [{"text": "(empty)"}]
+        yield {"toolResult": {"toolUseId": _tool_use_id(message.tool_call_id), "content": content}}
+        return
+    yield from blocks
+    if message.refusal:
+        yield {"text": message.refusal}
+    for call in message.tool_calls or ():
+        yield {"toolUse": _tool_use(call)}
+
+
+def _blocks(parts: Iterable[_Part], param: str) -> Iterator[dict[str, Any]]:
+    for i, part in enumerate(parts):
+        match part.type:
+            case "text" | "refusal":
+                text = part.text or part.refusal
+                # Bedrock refuses blank text.
+                if text and text.strip():
+                    yield {"text": text}
+            case "image_url" if part.image_url:
+                yield {"image": _image(part.image_url.url, f"{param}.{i}.image_url.url")}
+            case other:
+                raise _invalid(f"{param}.{i}.type", f"{other} is not carried to Bedrock")
+
+
+def _image(url: str, param: str) -> dict[str, Any]:
+    match = _IMAGE.fullmatch(url)
+    if match is None:
+        why = "Bedrock fetches nothing; send a PNG, JPEG, GIF or WebP as a base64 data: URL"
+        raise _invalid(param, why)
+    try:
+        data = base64.b64decode(match[2], validate=True)
+    except ValueError:
+        raise _invalid(param, "not base64") from None
+    return {"format": match[1].lower().replace("jpg", "jpeg"), "source": {"bytes": data}}
+
+
+def _tool_use(call: _ToolCall) -> dict[str, Any]:
+    """Return the call. Arguments that are no JSON object, as a model may write them, are kept whole:
+    the result that follows would fit no empty ones."""
+    arguments: Any = {}
+    if call.function.arguments.strip():
+        try:
+            arguments = from_json(call.function.arguments)
+        except ValueError:
+            arguments = None
+    if not isinstance(arguments, dict):
+        arguments = {"unparsed_arguments": call.function.arguments}
+    return {
+        "toolUseId": _tool_use_id(call.id),
+        "name": call.function.name,
+        "input": arguments,
+    }
+
+
+def _tool_use_id(call_id: str) -> str:
+    """Return the id as Bedrock takes it: other providers' ids may be longer, or hold other signs."""
+    if _TOOL_USE_ID.fullmatch(call_id):
+        return call_id
+    return hashlib.sha256(call_id.encode()).hexdigest()
+
+
+def _system(chat: _Chat, tools: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for i, message in enumerate(chat.messages):
+        if message.role in ("system", "developer"):
+            for block in _blocks(message.content or (), f"messages.{i}.content"):
+                if "text" not in block:
+                    raise _invalid(f"messages.{i}.content", "a system prompt is text alone")
+                yield block
+    if tools and chat.tool_choice and chat.tool_choice.type == "none":
+        yield {"text": "Answer without calling a tool."}
+
+
+def _tool_config(chat: _Chat) -> dict[str, Any]:
+    """Return the tools and which of them are to be called.
+
+    There is no choice of none: the tools are withheld then. But where the messages hold calls,
+    Converse wants tools declared whatever the choice: those called stand in if need be, and that
+    none is to be called is said in the system prompt.
+    """
+    choice = chat.tool_choice or _Choice(type="auto")
+    if choice.type in ("function", "allowed_tools") and getattr(choice, choice.type) is None:
+        raise _invalid(f"tool_choice.{choice.type}", "field required")
+    functions = [tool.function for tool in chat.tools or ()]
+    kind: str = choice.type
+    if kind == "allowed_tools" and choice.allowed_tools:
+        kind = choice.allowed_tools.mode
+        allowed = {tool.function.name for tool in choice.allowed_tools.tools}
+        functions = [function for function in functions if function.name in allowed]
+    called = {call.function.name for message in chat.messages for call in message.tool_calls or ()}
+    if kind == "none" and not called:
+        return {}
+    functions = functions or [_Function(name=name) for name in sorted(called)]
+    if not functions:
+        return {}
+    config: dict[str, Any] = {"tools": [{"toolSpec": _tool_spec(each)} for each in functions]}
+    # `auto` is what Converse does unasked, and not every model takes a choice.
+    if kind == "required":
+        config["toolChoice"] = {"any": {}}
+    elif kind == "function" and choice.function:
+        config["toolChoice"] = {"tool": {"name": choice.function.name}}
+    return config
+
+
+def _tool_spec(function: _Function) -> dict[str, Any]:
+    schema = function.parameters or {"type": "object", "properties": {}}
+    spec: dict[str, Any] = {"name": function.name, "inputSchema": {"json": schema}}
+    return spec | ({"description": function.description} if function.description else {})
+
+
+def _output_config(chat: _Chat) -> dict[str, Any]:
+    if chat.response_format is None or chat.response_format.type != "json_schema":
+        return {}
+    wanted = chat.response_format.json_schema
+    if wanted is None:
+        raise _invalid("response_format.json_schema", "field required")
+    schema = {"name": wanted.name, "schema": to_json(wanted.schema_).decode()}
+    if wanted.description:
+        schema["description"] = wanted.description
+    return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
+
+
+def _inference_config(chat: _Chat, reasoning: Mapping[str, Any]) -> dict[str, Any]:
+    temperature, top_p, claude = chat.temperature, chat.top_p, _claude(chat)
+    if "thinking" in reasoning or claude >= _NO_SAMPLING_SINCE or reasoning == _NOVA_HIGH:
+        # These refuse both: thinking Claudes, all Claudes since Opus 4.7, Nova at high effort.
+        temperature = top_p = None
+    elif claude >= (4, 1) and temperature is not None:
+        top_p = None
+    config = {
+        "maxTokens": _most_tokens(chat),
+        # OpenAI's goes to 2, Converse's to 1.
+        "temperature": None if temperature is None else min(temperature, 1.0),
+        "topP": top_p,
+        "stopSequences": [stop for stop in chat.stop or () if stop.strip()] or None,
+    }
+    return {name: value for name, value in config.items() if value is not None}
+
+
+def _reasoning(chat: _Chat, last: Mapping[str, Any], *, forced: bool) -> dict[str, Any]:
+    """Return the fields that tell this family of models how hard to think; most know none."""
+    model, effort = chat.model.lower(), chat.reasoning_effort
+    if effort is None:
+        return {}
+    if "openai." in model or "moonshot" in model:
+        return {"reasoning_effort": _OF_THREE.get(effort, effort)}
+    if "nova-2" in model:
+        return _nova_reasoning(chat, effort)
+    claude = _claude(chat)
+    if claude >= _ADAPTIVE_SINCE:
+        return _adaptive(effort, claude, forced=forced)
+    # Claude does not think where a tool is forced on it. With a budget it wants its earlier thoughts
+    # back where it is to go on, signed, and they are not kept.
+    going_on = last["role"] == "assistant" or any("toolResult" in each for each in last["content"])
+    if claude < (3, 7) or effort == "none" or forced or going_on:
+        return {}
+    return _budget(chat, effort)
+
+
+def _adaptive(effort: str, claude: tuple[int, int], *, forced: bool) -> dict[str, Any]:
+    known = "low" if effort in ("none", "minimal") else effort
+    if known == "xhigh" and claude < _NO_SAMPLING_SINCE:
+        known = "high"
+    fields: dict[str, Any] = {"output_config": {"effort": known}}
+    if effort == "none" or forced:
+        return fields
+    # Unasked the later ones think in silence, and the caller waits for a first sign.
+    shown = {"display": "summarized"} if claude >= _NO_SAMPLING_SINCE else {}
+    return fields | {"thinking": {"type": "adaptive", **shown}}
+
+
+def _nova_reasoning(chat: _Chat, effort: str) -> dict[str, Any]:
+    if effort in ("none", "minimal"):
+        return {}
+    effort = _OF_THREE.get(effort, effort)
+    if effort == "high":
+        # At high effort Nova takes no limit; the caller's is worth more than the last of the effort.
+        if not _most_tokens(chat):
+            return dict(_NOVA_HIGH)
+        effort = "medium"
+    return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": effort}}
+
+
+def _budget(chat: _Chat, effort: str) -> dict[str, Any]:
+    """Return the tokens to think with. They count towards the most that the caller allows, half of
+    which is left for the answer."""
+    most = _most_tokens(chat)
+    budget = min(_BUDGETS[effort], most // 2) if most else _BUDGETS[effort]
+    if budget < _SMALLEST_BUDGET:
+        return {}
+    return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+
+
+def _most_tokens(chat: _Chat) -> int | None:
+    return chat.max_completion_tokens or chat.max_tokens
+
+
+def _claude(chat: _Chat) -> tuple[int, int]:
+    """Return the version of the Claude that the model's id names; 0.0 for other models."""
+    match = _CLAUDE.search(chat.model.lower())
+    return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
