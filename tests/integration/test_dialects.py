@@ -377,7 +377,8 @@ async def test_when_nobody_answers_the_sdk_raises_with_the_attempts(
         error = raised.value.body
         assert isinstance(error, dict)
         attempts = error.get("error", error)["attempts"]
-        assert [attempt["model"] for attempt in attempts] == ["mock/full", "mock/full"]
+        assert {attempt["model"] for attempt in attempts} == {"mock/full"}
+        assert len(attempts) in (2, 3)
         await caller.client.close()
 
 

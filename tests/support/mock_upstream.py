@@ -16,7 +16,8 @@ WORDS = ["Hello", " from", " the", " mock", " upstream", "."]
 class MockUpstream:
     """Answers by the model asked for:
 
-    `ok`, `slow` (50 ms between chunks), `status-NNN`, `hang`, `reset`, `redirect`,
+    `ok`, `slow` (50 ms between chunks), `flaky-N` (503 to the first N requests), `patient` (429 to the first,
+    asking for 0.3 s), `status-NNN`, `hang`, `reset`, `redirect`,
     `no-completion`, `garbage`, `not-a-stream`, `error-first`, `role-then-error`, `break-N` (cuts the
     connection after N content chunks), `error-N`, `no-finish`, `no-done`, `done-no-finish`, `huge-event`,
     `kilobytes-N` (that much more content, in events of four kilobytes).
@@ -38,6 +39,8 @@ class MockUpstream:
             status = int(model.removeprefix("status-"))
             error = {"message": f"mock says {status}", "type": "mock", "code": None, "param": None}
             return web.json_response({"error": error}, status=status)
+        if unready := self._unready(model):
+            return unready
         match model:
             case "hang":
                 await self._hang(request)
@@ -52,6 +55,15 @@ class MockUpstream:
         if body.get("stream") and model != "not-a-stream":
             return await self._stream(request, body)
         return web.json_response(completion(model))
+
+    def _unready(self, model: str) -> web.Response | None:
+        name, _, times = model.partition("-")
+        if name == "flaky" and len(self.requests) <= int(times):
+            error = {"message": "mock is not ready"}
+            return web.json_response({"error": error}, status=503, headers={"retry-after": "0"})
+        if name == "patient" and len(self.requests) == 1:
+            return web.json_response({}, status=429, headers={"retry-after": "0.3"})
+        return None
 
     async def models(self, request: web.Request) -> web.Response:
         return web.json_response({"object": "list", "data": [{"id": "ok"}, {"id": "other"}]})

@@ -55,6 +55,7 @@ class _TranslatedReply:
         self._call = call
         self.status = reply.status
         self.content_type = reply.content_type
+        self.retry_after_s = reply.retry_after_s
 
     def chunks(self) -> AsyncIterator[bytes]:
         if self.status == 200 and self.content_type == "text/event-stream":

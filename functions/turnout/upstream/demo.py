@@ -32,6 +32,7 @@ class DemoUpstream:
 class _DemoReply:
     call: Call
     status: int = 200
+    retry_after_s: float | None = None
 
     @property
     def content_type(self) -> str:

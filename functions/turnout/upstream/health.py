@@ -40,8 +40,12 @@ class Health:
         self._breakers: dict[str, _Breaker] = {}
 
     def ordered(self, targets: Sequence[Target]) -> list[Target]:
-        """Return the targets in their order, those whose breaker is open behind the others."""
-        return sorted(targets, key=lambda target: self._is_shut_out(target.model))
+        """Return the targets in their order, those whose breaker is open behind the others.
+
+        Where all are open the first alone is left: trying every one would only add to the load.
+        """
+        ordered = sorted(targets, key=self.is_shut_out)
+        return ordered[:1] if ordered and self.is_shut_out(ordered[0]) else ordered
 
     def begin(self, target: Target) -> None:
         """Note a call to the target; of an open one it is the probe."""
@@ -68,8 +72,9 @@ class Health:
         """Note a call that ended without telling anything of the target's health."""
         self._breakers[target.model].probing = False
 
-    def _is_shut_out(self, model: str) -> bool:
-        breaker = self._breakers.get(model)
+    def is_shut_out(self, target: Target) -> bool:
+        """Tell whether the target's breaker is open, and not to be probed now."""
+        breaker = self._breakers.get(target.model)
         if breaker is None or breaker.opened_at is None:
             return False
         return breaker.probing or self._clock() - breaker.opened_at < OPEN_S

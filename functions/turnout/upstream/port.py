@@ -11,15 +11,21 @@ class CallFailed(Exception):
     """A call that gave no reply to pass on; the message names no key and no address.
 
     `status` is the upstream's, None when none came. `try_another` tells whether the next candidate
-    should be tried.
+    should be tried. `retry_after_s` is how long the upstream asks to be left alone, if it does.
     """
 
     def __init__(
-        self, message: str, *, status: int | None = None, try_another: bool = True
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        try_another: bool = True,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.try_another = try_another
+        self.retry_after_s = retry_after_s
 
 
 class CallTimedOut(CallFailed):
@@ -55,6 +61,10 @@ class Reply(Protocol):
 
     @property
     def content_type(self) -> str: ...
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """What the upstream's `Retry-After` says, in seconds."""
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes, never held back. Raises CallFailed when it breaks off."""

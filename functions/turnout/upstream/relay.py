@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,6 +18,7 @@ from turnout.record import Outcome
 from turnout.signals import BYTES_PER_TOKEN, DEMO_UPSTREAM
 from turnout.upstream.health import Health
 from turnout.upstream.port import Call, CallFailed, CallTimedOut, Reply, Target, Upstream
+from turnout.upstream.retries import RetryBudget, wait_s
 from turnout.upstream.sse import (
     MOST_EVENT_BYTES,
     UNFINISHED,
@@ -44,6 +46,7 @@ class Upstreams:
         self._by_name = dict(by_name)
         self.names = tuple(self._by_name)
         self.health = Health()
+        self.budget = RetryBudget()
 
     def find(self, name: str) -> Upstream:
         """Return the upstream. Raises KeyError for one that is not configured."""
@@ -98,21 +101,45 @@ async def relay(upstreams: Upstreams, plan: Plan) -> Exchange:
     """
     deadline = asyncio.get_running_loop().time() + plan.timeout_s
     attempts: list[Attempt] = []
-    for target in upstreams.health.ordered(plan.targets)[: plan.attempts]:
-        started = time.perf_counter()
+    waiting = deque(upstreams.health.ordered(plan.targets))
+    upstreams.budget.earn()
+    while True:
+        target, started = waiting.popleft(), time.perf_counter()
         call = Call(target.model, target.model_id, plan.body, plan.stream, deadline, plan.why)
         try:
             exchange = await _watched_attempt(upstreams, target, call, plan.first_chunk_s)
         except CallFailed as error:
             attempts.append(Attempt(target.model, error.status, str(error), _ms_since(started)))
-            if not error.try_another or asyncio.get_running_loop().time() >= deadline:
+            if not error.try_another or len(attempts) >= plan.attempts:
                 raise _failure(attempts, error) from None
-            last = error
+            if not waiting and await _may_retry(upstreams, target, error, deadline):
+                waiting.append(target)
+            if not waiting or asyncio.get_running_loop().time() >= deadline:
+                raise _failure(attempts, error) from None
         else:
             attempts.append(Attempt(target.model, exchange.status, None, _ms_since(started)))
             exchange.model, exchange.attempts = target.model, tuple(attempts)
             return exchange
-    raise _failure(attempts, last)
+
+
+async def _may_retry(
+    upstreams: Upstreams, target: Target, error: CallFailed, deadline: float
+) -> bool:
+    """Wait before the last candidate is called again, where it is well enough and there is time."""
+    pause = wait_s(error.retry_after_s)
+    now = asyncio.get_running_loop().time()
+    if isinstance(error, CallTimedOut) or now + pause >= deadline:
+        return False
+    if upstreams.health.is_shut_out(target) or not upstreams.budget.spend():
+        return False
+    await asyncio.sleep(pause)
+    return True
+
+
+def _failure(attempts: Sequence[Attempt], last: CallFailed) -> UpstreamFailed:
+    told = "; ".join(f"{attempt.model}: {attempt.error}" for attempt in attempts)
+    kind = UpstreamTimeout if isinstance(last, CallTimedOut) else UpstreamFailed
+    return kind(f"no model answered ({told})", status=last.status, attempts=attempts)
 
 
 async def _watched_attempt(
@@ -131,12 +158,6 @@ async def _watched_attempt(
         raise
     health.succeeded(target)
     return exchange
-
-
-def _failure(attempts: Sequence[Attempt], last: CallFailed) -> UpstreamFailed:
-    told = "; ".join(f"{attempt.model}: {attempt.error}" for attempt in attempts)
-    kind = UpstreamTimeout if isinstance(last, CallTimedOut) else UpstreamFailed
-    return kind(f"no model answered ({told})", status=last.status, attempts=attempts)
 
 
 async def _attempt(upstream: Upstream, call: Call, first_chunk_s: float) -> Exchange:
@@ -172,7 +193,11 @@ def _rejected(reply: Reply, body: bytes) -> Exchange:
         # The caller cannot mend this, and the message may quote the key.
         raise CallFailed(f"refused Turnout's own key ({status})", status=502, try_another=False)
     if status < 400 or status >= 500 or status in _TRY_ANOTHER:
-        raise CallFailed(f"answered {status}: {message}", status=status if status >= 400 else None)
+        raise CallFailed(
+            f"answered {status}: {message}",
+            status=status if status >= 400 else None,
+            retry_after_s=reply.retry_after_s,
+        )
     return Exchange(status, reply.content_type, _once(body), reply, outcome="rejected")
 
 

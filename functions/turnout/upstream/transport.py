@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -71,6 +72,7 @@ class HttpReply:
         self._response = response
         self.status = response.status
         self.content_type = response.content_type
+        self.retry_after_s = _seconds(response.headers.get("retry-after"))
 
     async def chunks(self) -> AsyncIterator[bytes]:
         with failures():
@@ -80,6 +82,15 @@ class HttpReply:
     async def close(self) -> None:
         # Not release(): a reply left unread must close its connection, so that the upstream stops.
         self._response.close()
+
+
+def _seconds(value: str | None) -> float | None:
+    """Return a `Retry-After` in seconds; one that is a date, or nonsense, is passed over."""
+    try:
+        seconds = float(value) if value else -1.0
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < math.inf else None
 
 
 @contextmanager
