@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from turnout import __version__
-from turnout.api.admin import admin
-from turnout.api.admin_policies import policies
 from turnout.api.auth import AdminAuthenticator, Authenticator
 from turnout.api.errors import install_error_handlers
 from turnout.api.routes import guarded, public
@@ -71,6 +69,10 @@ def create_admin_app(
 
 
 def _add_control_plane(app: FastAPI, plane: ControlPlane, authenticator: Authenticator) -> None:
+    # A data plane's cold start does without.
+    from turnout.api.admin import admin
+    from turnout.api.admin_policies import policies
+
     app.state.keys = plane.keys
     app.state.desk = plane.desk
     app.state.admin_authenticator = AdminAuthenticator(authenticator)

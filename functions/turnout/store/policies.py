@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter
@@ -211,7 +212,11 @@ def _version(name: str, item: Item) -> Version:
 
 
 def _head(item: Item) -> Head:
-    return _HEAD.validate_python({**item.document, "name": item.sort, "revision": item.revision})
+    fields = {**item.document, "name": item.sort, "revision": item.revision}
+    return _head_adapter().validate_python(fields)
 
 
-_HEAD: Final = TypeAdapter(Head)
+@cache
+def _head_adapter() -> TypeAdapter[Head]:
+    # Not at import: until a policy is activated nothing needs it.
+    return TypeAdapter(Head)
