@@ -53,7 +53,7 @@ class Messages:
     body: Mapping[str, Any]
 
     def chat(self) -> dict[str, Any]:
-        from turnout.wire.anthropic_requests import chat_from_messages
+        from turnout.wire.messages_to_chat import chat_from_messages
 
         return chat_from_messages(self.body)
 

@@ -27,7 +27,7 @@ class Anthropic:
         self._connections = connections
 
     async def open(self, call: Call) -> Reply:
-        from turnout.wire.anthropic_requests import messages_from_chat
+        from turnout.wire.chat_to_messages import messages_from_chat
 
         try:
             body = messages_from_chat({**call.body, "model": call.model_id})

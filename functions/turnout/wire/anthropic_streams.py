@@ -12,21 +12,17 @@ from turnout.wire.anthropic_replies import (
     anthropic_error,
     chat_usage,
     completion_id_of,
-    count_of,
     error_from_anthropic,
     finish_reason_of,
     message_id_of,
     message_usage,
     new_message,
-    object_of,
-    objects_of,
     parsed_object,
-    reasoning_of,
     stop_reason_of,
-    text_of,
     tool_call,
     tool_use_id,
 )
+from turnout.wire.fields import count_of, object_of, objects_of, reasoning_of, text_of
 
 UNFINISHED: Final = "the stream ended without a finish reason"
 

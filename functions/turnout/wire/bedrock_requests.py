@@ -8,10 +8,20 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field
 from pydantic_core import from_json, to_json
 
-from turnout.errors import InvalidRequest
+from turnout.wire.claude import (
+    ADAPTIVE_SINCE,
+    BUDGETS,
+    NO_SAMPLING_SINCE,
+    OPENING,
+    THINKS_SINCE,
+    adaptive_thinking,
+    known_effort,
+    version,
+)
+from turnout.wire.reading import Wire, invalid, read
 
 _REFUSED: Final[Mapping[str, str]] = {
     "functions": "Bedrock is given `tools`, which replaced functions",
@@ -21,40 +31,19 @@ _IMAGE: Final = re.compile(
     r"data:image/(png|jpe?g|gif|webp);base64,(.+)", re.IGNORECASE | re.DOTALL
 )
 _TOOL_USE_ID: Final = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
-_CLAUDE: Final = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:-(\d{1,2})(?!\d))?")
-_BUDGETS: Final = {
-    "minimal": 1024,
-    "low": 2048,
-    "medium": 8192,
-    "high": 16384,
-    "xhigh": 16384,
-    "max": 16384,
-}
-"""Tokens to think with, by effort, for the Claudes that want a number."""
 _SMALLEST_BUDGET: Final = 1024
 _OF_THREE: Final = {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}
 """For the models that know low, medium and high alone."""
-_ADAPTIVE_SINCE: Final = (4, 6)
-"""From this Claude on thinking is told by effort; the later ones refuse a budget."""
-_NO_SAMPLING_SINCE: Final = (4, 7)
-"""From this Claude on temperature and top_p are refused, and thinking is shown on demand."""
 _NOVA_HIGH: Final = {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}}
-_OPENING: Final = "(The conversation begins with you.)"
 
 _Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-class _Wire(BaseModel):
-    """What is carried over; what else a body holds is left behind."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-
-class _ImageUrl(_Wire):
+class _ImageUrl(Wire):
     url: str
 
 
-class _Part(_Wire):
+class _Part(Wire):
     type: str
     text: str | None = None
     refusal: str | None = None
@@ -65,17 +54,17 @@ def _as_parts(content: Any) -> Any:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-class _CalledFunction(_Wire):
+class _CalledFunction(Wire):
     name: str
     arguments: str = ""
 
 
-class _ToolCall(_Wire):
+class _ToolCall(Wire):
     id: str
     function: _CalledFunction
 
 
-class _Message(_Wire):
+class _Message(Wire):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Annotated[list[_Part] | None, BeforeValidator(_as_parts)] = None
     refusal: str | None = None
@@ -83,40 +72,40 @@ class _Message(_Wire):
     tool_call_id: str = ""
 
 
-class _Function(_Wire):
+class _Function(Wire):
     name: str
     description: str | None = None
     parameters: dict[str, Any] | None = None
 
 
-class _Tool(_Wire):
+class _Tool(Wire):
     type: Literal["function"]
     function: _Function
 
 
-class _Schema(_Wire):
+class _Schema(Wire):
     name: str
     description: str | None = None
     schema_: dict[str, Any] = Field(alias="schema")
 
 
-class _ResponseFormat(_Wire):
+class _ResponseFormat(Wire):
     type: Literal["text", "json_object", "json_schema"]
     json_schema: _Schema | None = None
 
 
-class _Allowed(_Wire):
+class _Allowed(Wire):
     mode: Literal["auto", "required"]
     tools: list[_Tool]
 
 
-class _Choice(_Wire):
+class _Choice(Wire):
     type: Literal["none", "auto", "required", "function", "allowed_tools"]
     function: _Function | None = None
     allowed_tools: _Allowed | None = None
 
 
-class _Chat(_Wire):
+class _Chat(Wire):
     model: str
     messages: list[_Message]
     max_tokens: int | None = Field(default=None, gt=0)
@@ -148,21 +137,17 @@ def converse_from_chat(body: Mapping[str, Any]) -> dict[str, Any]:
     """
     for field, why in _REFUSED.items():
         if body.get(field):
-            raise _invalid(field, why)
-    try:
-        chat = _Chat.model_validate(body)
-    except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
-        raise _invalid(".".join(map(str, detail["loc"])), detail["msg"]) from None
+            raise invalid(field, why)
+    chat = read(_Chat, body)
     tools = _tool_config(chat)
     turns, system = _turns(chat), list(_system(chat, tools))
     if not turns:
         # Chat may hold a system message alone, or begin with the assistant; Converse may not.
         turns, system = [{"role": "user", "content": system}], []
     if turns[0]["role"] != "user":
-        turns.insert(0, {"role": "user", "content": [{"text": _OPENING}]})
+        turns.insert(0, {"role": "user", "content": [{"text": OPENING}]})
     if not turns[0]["content"]:
-        raise _invalid("messages", "Bedrock wants a message that is not blank")
+        raise invalid("messages", "Bedrock wants a message that is not blank")
     reasoning = _reasoning(chat, turns[-1], forced="toolChoice" in tools)
     arguments = {
         "modelId": chat.model,
@@ -174,10 +159,6 @@ def converse_from_chat(body: Mapping[str, Any]) -> dict[str, Any]:
         "additionalModelRequestFields": reasoning,
     }
     return {name: value for name, value in arguments.items() if value}
-
-
-def _invalid(param: str, why: str) -> InvalidRequest:
-    return InvalidRequest(f"{param}: {why}", param=param)
 
 
 def _turns(chat: _Chat) -> list[dict[str, Any]]:
@@ -199,7 +180,7 @@ def _message_blocks(message: _Message, param: str) -> Iterator[dict[str, Any]]:
     blocks = _blocks(message.content or (), f"{param}.content")
     if message.role == "tool":
         if not message.tool_call_id:
-            raise _invalid(f"{param}.tool_call_id", "field required")
+            raise invalid(f"{param}.tool_call_id", "field required")
         # A result must hold something.
         content = list(blocks) or [{"text": "(empty)"}]
         yield {"toolResult": {"toolUseId": _tool_use_id(message.tool_call_id), "content": content}}
@@ -222,18 +203,18 @@ def _blocks(parts: Iterable[_Part], param: str) -> Iterator[dict[str, Any]]:
             case "image_url" if part.image_url:
                 yield {"image": _image(part.image_url.url, f"{param}.{i}.image_url.url")}
             case other:
-                raise _invalid(f"{param}.{i}.type", f"{other} is not carried to Bedrock")
+                raise invalid(f"{param}.{i}.type", f"{other} is not carried to Bedrock")
 
 
 def _image(url: str, param: str) -> dict[str, Any]:
     match = _IMAGE.fullmatch(url)
     if match is None:
         why = "Bedrock fetches nothing; send a PNG, JPEG, GIF or WebP as a base64 data: URL"
-        raise _invalid(param, why)
+        raise invalid(param, why)
     try:
         data = base64.b64decode(match[2], validate=True)
     except ValueError:
-        raise _invalid(param, "not base64") from None
+        raise invalid(param, "not base64") from None
     return {"format": match[1].lower().replace("jpg", "jpeg"), "source": {"bytes": data}}
 
 
@@ -267,7 +248,7 @@ def _system(chat: _Chat, tools: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         if message.role in ("system", "developer"):
             for block in _blocks(message.content or (), f"messages.{i}.content"):
                 if "text" not in block:
-                    raise _invalid(f"messages.{i}.content", "a system prompt is text alone")
+                    raise invalid(f"messages.{i}.content", "a system prompt is text alone")
                 yield block
     if tools and chat.tool_choice and chat.tool_choice.type == "none":
         yield {"text": "Answer without calling a tool."}
@@ -282,7 +263,7 @@ def _tool_config(chat: _Chat) -> dict[str, Any]:
     """
     choice = chat.tool_choice or _Choice(type="auto")
     if choice.type in ("function", "allowed_tools") and getattr(choice, choice.type) is None:
-        raise _invalid(f"tool_choice.{choice.type}", "field required")
+        raise invalid(f"tool_choice.{choice.type}", "field required")
     functions = [tool.function for tool in chat.tools or ()]
     kind: str = choice.type
     if kind == "allowed_tools" and choice.allowed_tools:
@@ -315,7 +296,7 @@ def _output_config(chat: _Chat) -> dict[str, Any]:
         return {}
     wanted = chat.response_format.json_schema
     if wanted is None:
-        raise _invalid("response_format.json_schema", "field required")
+        raise invalid("response_format.json_schema", "field required")
     schema = {"name": wanted.name, "schema": to_json(wanted.schema_).decode()}
     if wanted.description:
         schema["description"] = wanted.description
@@ -323,8 +304,8 @@ def _output_config(chat: _Chat) -> dict[str, Any]:
 
 
 def _inference_config(chat: _Chat, reasoning: Mapping[str, Any]) -> dict[str, Any]:
-    temperature, top_p, claude = chat.temperature, chat.top_p, _claude(chat)
-    if "thinking" in reasoning or claude >= _NO_SAMPLING_SINCE or reasoning == _NOVA_HIGH:
+    temperature, top_p, claude = chat.temperature, chat.top_p, version(chat.model)
+    if "thinking" in reasoning or claude >= NO_SAMPLING_SINCE or reasoning == _NOVA_HIGH:
         # These refuse both: thinking Claudes, all Claudes since Opus 4.7, Nova at high effort.
         temperature = top_p = None
     elif claude >= (4, 1) and temperature is not None:
@@ -348,27 +329,22 @@ def _reasoning(chat: _Chat, last: Mapping[str, Any], *, forced: bool) -> dict[st
         return {"reasoning_effort": _OF_THREE.get(effort, effort)}
     if "nova-2" in model:
         return _nova_reasoning(chat, effort)
-    claude = _claude(chat)
-    if claude >= _ADAPTIVE_SINCE:
+    claude = version(chat.model)
+    if claude >= ADAPTIVE_SINCE:
         return _adaptive(effort, claude, forced=forced)
     # Claude does not think where a tool is forced on it. With a budget it wants its earlier thoughts
     # back where it is to go on, signed, and they are not kept.
     going_on = last["role"] == "assistant" or any("toolResult" in each for each in last["content"])
-    if claude < (3, 7) or effort == "none" or forced or going_on:
+    if claude < THINKS_SINCE or effort == "none" or forced or going_on:
         return {}
     return _budget(chat, effort)
 
 
 def _adaptive(effort: str, claude: tuple[int, int], *, forced: bool) -> dict[str, Any]:
-    known = "low" if effort in ("none", "minimal") else effort
-    if known == "xhigh" and claude < _NO_SAMPLING_SINCE:
-        known = "high"
-    fields: dict[str, Any] = {"output_config": {"effort": known}}
+    fields: dict[str, Any] = {"output_config": {"effort": known_effort(effort, claude)}}
     if effort == "none" or forced:
         return fields
-    # Unasked the later ones think in silence, and the caller waits for a first sign.
-    shown = {"display": "summarized"} if claude >= _NO_SAMPLING_SINCE else {}
-    return fields | {"thinking": {"type": "adaptive", **shown}}
+    return fields | {"thinking": adaptive_thinking(claude)}
 
 
 def _nova_reasoning(chat: _Chat, effort: str) -> dict[str, Any]:
@@ -387,7 +363,7 @@ def _budget(chat: _Chat, effort: str) -> dict[str, Any]:
     """Return the tokens to think with. They count towards the most that the caller allows, half of
     which is left for the answer."""
     most = _most_tokens(chat)
-    budget = min(_BUDGETS[effort], most // 2) if most else _BUDGETS[effort]
+    budget = min(BUDGETS[effort], most // 2) if most else BUDGETS[effort]
     if budget < _SMALLEST_BUDGET:
         return {}
     return {"thinking": {"type": "enabled", "budget_tokens": budget}}
@@ -395,9 +371,3 @@ def _budget(chat: _Chat, effort: str) -> dict[str, Any]:
 
 def _most_tokens(chat: _Chat) -> int | None:
     return chat.max_completion_tokens or chat.max_tokens
-
-
-def _claude(chat: _Chat) -> tuple[int, int]:
-    """Return the version of the Claude that the model's id names; 0.0 for other models."""
-    match = _CLAUDE.search(chat.model.lower())
-    return (int(match[1]), int(match[2] or 0)) if match else (0, 0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from turnout.wire.fields import count_of, object_of, objects_of, reasoning_of, text_of
+
 _INCOMPLETE: Final[Mapping[str | None, str]] = {
     "length": "max_output_tokens",
     "content_filter": "content_filter",
@@ -121,50 +123,19 @@ def response_usage(usage: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the usage as responses count it, or None when the completion told none."""
     if not usage:
         return None
-    prompt, output = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    prompt, output = count_of(usage, "prompt_tokens"), count_of(usage, "completion_tokens")
     prompt_details = object_of(usage, "prompt_tokens_details")
     output_details = object_of(usage, "completion_tokens_details")
     return {
         "input_tokens": prompt,
         "input_tokens_details": {
-            "cached_tokens": _count(prompt_details, "cached_tokens"),
-            "cache_write_tokens": _count(prompt_details, "cache_write_tokens"),
+            "cached_tokens": count_of(prompt_details, "cached_tokens"),
+            "cache_write_tokens": count_of(prompt_details, "cache_write_tokens"),
         },
         "output_tokens": output,
-        "output_tokens_details": {"reasoning_tokens": _count(output_details, "reasoning_tokens")},
+        "output_tokens_details": {"reasoning_tokens": count_of(output_details, "reasoning_tokens")},
         "total_tokens": prompt + output,
     }
-
-
-def reasoning_of(message: Mapping[str, Any]) -> str:
-    """Return the reasoning of a message or delta, under either of the names in use."""
-    return text_of(message, "reasoning_content") or text_of(message, "reasoning")
-
-
-def text_of(fields: Mapping[str, Any], name: str) -> str:
-    """Return a field that is a text, or a list of parts with texts; an empty one for any other."""
-    value = fields.get(name)
-    if isinstance(value, list):
-        return "".join(text_of(part, "text") for part in objects_of(value))
-    return value if isinstance(value, str) else ""
-
-
-def object_of(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return a field that is an object; an empty one for any other."""
-    value = fields.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
-def objects_of(value: object) -> Iterator[Mapping[str, Any]]:
-    """Yield the objects of a field that is a list; none of any other."""
-    for item in value if isinstance(value, list) else ():
-        if isinstance(item, Mapping):
-            yield item
-
-
-def _count(counts: Mapping[str, Any], name: str) -> int:
-    count = counts.get(name)
-    return count if isinstance(count, int) and count > 0 else 0
 
 
 def _items(response: Mapping[str, Any], message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
-from turnout.errors import InvalidRequest
+from turnout.wire.reading import Wire, invalid, read
 
 _REFUSED: Final[Mapping[str, str]] = {
     "previous_response_id": "Turnout keeps no responses; send the whole conversation as `input`",
@@ -32,13 +32,7 @@ _T = TypeVar("_T")
 _TEXTS: Final = frozenset({"input_text", "output_text", "text"})
 
 
-class _Wire(BaseModel):
-    """What is carried over; what else a body holds is left behind."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-
-class _Part(_Wire):
+class _Part(Wire):
     type: str
     text: str | None = None
     refusal: str | None = None
@@ -55,7 +49,7 @@ def _as_parts(content: Any) -> Any:
 _Parts = Annotated[list[_Part], BeforeValidator(_as_parts)]
 
 
-class _Item(_Wire):
+class _Item(Wire):
     type: str = "message"
     role: Literal["user", "assistant", "system", "developer"] = "user"
     content: _Parts | None = None
@@ -65,7 +59,7 @@ class _Item(_Wire):
     output: _Parts | None = None
 
 
-class _Tool(_Wire):
+class _Tool(Wire):
     type: str
     name: str | None = None
     description: str | None = None
@@ -73,14 +67,14 @@ class _Tool(_Wire):
     strict: bool | None = None
 
 
-class _Choice(_Wire):
+class _Choice(Wire):
     type: str
     name: str | None = None
     mode: Literal["auto", "required"] = "auto"
-    tools: list[_Choice] = []
+    tools: list[_Choice] = Field(default_factory=list)
 
 
-class _Format(_Wire):
+class _Format(Wire):
     type: Literal["text", "json_object", "json_schema"]
     name: str | None = None
     description: str | None = None
@@ -88,16 +82,16 @@ class _Format(_Wire):
     strict: bool | None = None
 
 
-class _Text(_Wire):
+class _Text(Wire):
     format: _Format = _Format(type="text")
     verbosity: str | None = None
 
 
-class _Reasoning(_Wire):
+class _Reasoning(Wire):
     effort: str | None = None
 
 
-class _Request(_Wire):
+class _Request(Wire):
     model: str = Field(min_length=1)
     input: Annotated[
         list[_Item],
@@ -133,23 +127,15 @@ def chat_from_response_request(body: Mapping[str, Any]) -> dict[str, Any]:
     """
     for field, why in _REFUSED.items():
         if body.get(field):
-            raise _invalid(field, why)
-    try:
-        wire = _Request.model_validate(body)
-    except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
-        raise _invalid(".".join(map(str, detail["loc"])) or None, detail["msg"]) from None
+            raise invalid(field, why)
+    wire = read(_Request, body)
     chat = wire.model_dump(include=_SAME_IN_CHAT, exclude_none=True)
     return chat | {"messages": _messages(wire)} | _tool_fields(wire) | dict(_options(wire))
 
 
-def _invalid(param: str | None, why: str) -> InvalidRequest:
-    return InvalidRequest(f"{param}: {why}" if param else why, param=param)
-
-
 def _needed(value: _T | None, param: str) -> _T:
     if value is None:
-        raise _invalid(param, "field required")
+        raise invalid(param, "field required")
     return value
 
 
@@ -184,7 +170,7 @@ def _messages(wire: _Request) -> list[dict[str, Any]]:
     for i, item in enumerate(wire.input):
         _add(messages, item, f"input.{i}")
     if all(message["role"] == "system" for message in messages):
-        raise _invalid("input", "holds no message")
+        raise invalid("input", "holds no message")
     return messages
 
 
@@ -209,9 +195,9 @@ def _add(messages: list[dict[str, Any]], item: _Item, param: str) -> None:
         case "reasoning":
             pass
         case "item_reference":
-            raise _invalid(param, "Turnout keeps no items; send the item itself")
+            raise invalid(param, "Turnout keeps no items; send the item itself")
         case _:
-            raise _invalid(f"{param}.type", f"{item.type} items cannot be carried to other models")
+            raise invalid(f"{param}.type", f"{item.type} items cannot be carried to other models")
 
 
 def _message(item: _Item, param: str) -> dict[str, Any]:
@@ -241,7 +227,7 @@ def _result(item: _Item, param: str) -> dict[str, Any]:
 def _assistant(parts: list[_Part], param: str) -> dict[str, Any]:
     for i, part in enumerate(parts):
         if part.type not in _TEXTS and part.type != "refusal":
-            raise _invalid(f"{param}.{i}.type", f"an assistant message cannot hold {part.type}")
+            raise invalid(f"{param}.{i}.type", f"an assistant message cannot hold {part.type}")
     message: dict[str, Any] = {
         "role": "assistant",
         "content": "".join(part.text or "" for part in parts),
@@ -270,9 +256,9 @@ def _part(part: _Part, param: str) -> dict[str, Any]:
             name = {"filename": part.filename} if part.filename else {}
             return {"type": "file", "file": {"file_data": part.file_data, **name}}
         case "input_image" | "input_file":
-            raise _invalid(param, "Turnout keeps no files; send the data itself")
+            raise invalid(param, "Turnout keeps no files; send the data itself")
         case _:
-            raise _invalid(f"{param}.type", f"{part.type} cannot be carried to other models")
+            raise invalid(f"{param}.type", f"{part.type} cannot be carried to other models")
 
 
 def _tool_fields(wire: _Request) -> dict[str, Any]:
@@ -289,9 +275,9 @@ def _tool_fields(wire: _Request) -> dict[str, Any]:
             names = {choice.name for choice in allowed if choice.type == "function"}
             tools = [tool for tool in tools if tool["function"]["name"] in names]
             if not tools:
-                raise _invalid("tool_choice.tools", "names none of the functions in `tools`")
+                raise invalid("tool_choice.tools", "names none of the functions in `tools`")
         case _Choice(type=other):
-            raise _invalid("tool_choice", f"{other} is neither a mode nor a function")
+            raise invalid("tool_choice", f"{other} is neither a mode nor a function")
     if not tools:
         # Chat completions refuse both fields where there are no tools.
         return {}
@@ -302,7 +288,7 @@ def _tool_fields(wire: _Request) -> dict[str, Any]:
 def _tool(tool: _Tool, param: str) -> dict[str, Any]:
     if tool.type != "function":
         why = f"{tool.type} is run by OpenAI, not by the model; only functions reach other models"
-        raise _invalid(f"{param}.type", why)
+        raise invalid(f"{param}.type", why)
     _needed(tool.name, f"{param}.name")
     return {
         "type": "function",

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from pydantic_core import from_json, to_json
 
+from turnout.wire.fields import object_of, objects_of, reasoning_of, text_of
 from turnout.wire.responses_replies import (
     begun_response,
     call_item,
@@ -16,11 +17,7 @@ from turnout.wire.responses_replies import (
     last_status,
     new_item,
     new_part,
-    object_of,
-    objects_of,
-    reasoning_of,
     response_usage,
-    text_of,
 )
 
 _UNFINISHED: Final = "the stream ended without a finish reason"

@@ -9,12 +9,9 @@ from hypothesis import strategies as st
 from turnout.api.openai import parse_chat
 from turnout.errors import InvalidRequest
 from turnout.wire.anthropic_replies import UNPARSED
-from turnout.wire.anthropic_requests import (
-    BUDGETS,
-    DEFAULT_MAX_TOKENS,
-    chat_from_messages,
-    messages_from_chat,
-)
+from turnout.wire.chat_to_messages import DEFAULT_MAX_TOKENS, messages_from_chat
+from turnout.wire.claude import BUDGETS
+from turnout.wire.messages_to_chat import chat_from_messages
 
 PNG = "iVBORw0KGgo="
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
