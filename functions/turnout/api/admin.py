@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from turnout.api.auth import authenticate_admin
 from turnout.api.body import read_json_object
-from turnout.errors import InvalidRequest, NotFound
+from turnout.errors import NotFound
 from turnout.store import Keys
+from turnout.wire.reading import read
 
 MOST_BODY_BYTES = 1_000_000
 
@@ -35,13 +36,7 @@ async def _keys(request: Request) -> Keys:
 
 
 async def _new_key(request: Request) -> NewKey:
-    body = await read_json_object(request, MOST_BODY_BYTES)
-    try:
-        return NewKey.model_validate(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        param = ".".join(map(str, first["loc"]))
-        raise InvalidRequest(f"{param}: {first['msg']}", param=param) from None
+    return read(NewKey, await read_json_object(request, MOST_BODY_BYTES))
 
 
 KeysOf = Annotated[Keys, Depends(_keys)]

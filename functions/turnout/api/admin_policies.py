@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from turnout.api.auth import authenticate_admin
 from turnout.api.body import read_json_object
 from turnout.chat import Caller
-from turnout.errors import InvalidRequest
 from turnout.policy_desk import PolicyDesk
 from turnout.store import Head, Version
+from turnout.wire.reading import read
 
 MOST_BODY_BYTES = 390_000
 """What one item of DynamoDB holds, less what is kept beside the document."""
-
-_Shape = TypeVar("_Shape", bound="_Wire")
 
 policies = APIRouter(prefix="/admin/policies", dependencies=[Depends(authenticate_admin)])
 AdminOf = Annotated[Caller, Depends(authenticate_admin)]
@@ -56,17 +54,12 @@ async def _desk(request: Request) -> PolicyDesk:
     return desk
 
 
-async def _read(request: Request, shape: type[_Shape]) -> _Shape:
-    body = await read_json_object(request, MOST_BODY_BYTES)
-    try:
-        return shape.model_validate(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        param = ".".join(map(str, first["loc"]))
-        raise InvalidRequest(f"{param}: {first['msg']}", param=param) from None
+async def _body(request: Request) -> dict[str, Any]:
+    return await read_json_object(request, MOST_BODY_BYTES)
 
 
 DeskOf = Annotated[PolicyDesk, Depends(_desk)]
+BodyOf = Annotated[dict[str, Any], Depends(_body)]
 
 
 @policies.get("")
@@ -91,17 +84,17 @@ async def show_version(name: str, number: int, desk: DeskOf) -> dict[str, Any]:
 
 
 @policies.post("/{name}/versions", status_code=201)
-async def push(name: str, request: Request, admin: AdminOf, desk: DeskOf) -> dict[str, Any]:
+async def push(name: str, body: BodyOf, admin: AdminOf, desk: DeskOf) -> dict[str, Any]:
     """Check a document and keep it as the next version; it is not in use by that."""
-    pushed = await _read(request, Pushed)
+    pushed = read(Pushed, body)
     number = await desk.push(name, pushed.policy, by=admin.key, why=pushed.why)
     return _version(await desk.policies.version(name, number), whole=False)
 
 
 @policies.post("/{name}/activate")
-async def activate(name: str, request: Request, admin: AdminOf, desk: DeskOf) -> dict[str, Any]:
+async def activate(name: str, body: BodyOf, admin: AdminOf, desk: DeskOf) -> dict[str, Any]:
     """Put a version into use, if the active one is still the expected one (409 if not)."""
-    wanted = await _read(request, Activation)
+    wanted = read(Activation, body)
     head = await desk.activate(
         name,
         wanted.version,
@@ -114,9 +107,9 @@ async def activate(name: str, request: Request, admin: AdminOf, desk: DeskOf) ->
 
 
 @policies.post("/{name}/rollback")
-async def rollback(name: str, request: Request, admin: AdminOf, desk: DeskOf) -> dict[str, Any]:
+async def rollback(name: str, body: BodyOf, admin: AdminOf, desk: DeskOf) -> dict[str, Any]:
     """End a canary, or return to the version before."""
-    back = await _read(request, Return)
+    back = read(Return, body)
     head = await desk.policies.rollback(name, expected=back.expected, by=admin.key, why=back.why)
     return _head(head)
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from turnout.errors import InvalidRequest
 from turnout.feedback import Feedback
+from turnout.wire.reading import read
 
 
 class _Body(BaseModel):
@@ -23,10 +23,5 @@ class _Body(BaseModel):
 
 def parse_feedback(body: Mapping[str, Any]) -> Feedback:
     """Return the feedback. Raises InvalidRequest naming the first field at fault."""
-    try:
-        wire = _Body.model_validate(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        param = ".".join(map(str, first["loc"]))
-        raise InvalidRequest(f"{param}: {first['msg']}", param=param) from None
+    wire = read(_Body, body)
     return Feedback(wire.decision_id, wire.score, time.time(), wire.comment, wire.labels)

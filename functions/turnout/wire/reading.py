@@ -15,13 +15,13 @@ class Wire(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
-W = TypeVar("W", bound=Wire)
+M = TypeVar("M", bound=BaseModel)
 
 
-def read(wire: type[W], fields: Any, param: str = "") -> W:
+def read(model: type[M], fields: Any, param: str = "") -> M:
     """Return what is read of `fields`, which stand at `param`. Raises InvalidRequest."""
     try:
-        return wire.model_validate(fields)
+        return model.model_validate(fields)
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         path = ".".join([param, *map(str, detail["loc"])]).strip(".")
