@@ -66,7 +66,7 @@ class Messages:
         return anthropic_body(_message(answered), status)
 
     def stream(self, record: DecisionRecord) -> StreamTranslator:
-        from turnout.wire.anthropic_streams import MessagesFromChunks
+        from turnout.wire.messages_from_chunks import MessagesFromChunks
 
         return MessagesFromChunks(
             model=_answering(record), input_tokens=record.signals.input_tokens

@@ -66,7 +66,7 @@ class _TranslatedReply:
         await self._reply.close()
 
     async def _stream(self) -> AsyncIterator[bytes]:
-        from turnout.wire.anthropic_streams import ChunksFromMessages
+        from turnout.wire.chunks_from_messages import ChunksFromMessages
 
         options = self._call.body.get("stream_options") or {}
         translator = ChunksFromMessages(

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
+from turnout.wire.chunks import END, ChunkWriter, data_event
+
 _FINISH_REASONS: Final[Mapping[str, str]] = {
     "tool_use": "tool_calls",
     "max_tokens": "length",
@@ -53,10 +55,8 @@ class ChunksFromConverse:
     def __init__(
         self, *, model: str, include_usage: bool, request_id: str = "", created: int = 0
     ) -> None:
-        self._model = model
+        self._chunks = ChunkWriter(f"chatcmpl-{request_id}", model=model, created=created)
         self._include_usage = include_usage
-        self._id = f"chatcmpl-{request_id}"
-        self._created = created
         self._calls: dict[int, int] = {}
         self._silent_calls: set[int] = set()
         self._ended = False
@@ -73,7 +73,7 @@ class ChunksFromConverse:
     def _pieces(self, name: str, fields: Mapping[str, Any]) -> Iterator[bytes]:
         match name:
             case "messageStart":
-                yield self._delta({"role": "assistant", "content": ""})
+                yield self._chunks.begin()
             case "contentBlockStart":
                 yield from self._start(fields)
             case "contentBlockDelta":
@@ -81,12 +81,12 @@ class ChunksFromConverse:
             case "contentBlockStop":
                 yield from self._stop(fields)
             case "messageStop":
-                yield self._delta({}, finish_reason=_finish_reason(fields["stopReason"]))
+                yield self._chunks.finish(_finish_reason(fields["stopReason"]))
             case "metadata":
                 self._ended = True
                 if self._include_usage:
-                    yield self._chunk([], usage=_usage(fields["usage"]))
-                yield b"data: [DONE]\n\n"
+                    yield self._chunks.usage(_usage(fields["usage"]))
+                yield END
             case _ if name.endswith("Exception"):
                 self._ended = True
                 yield _error(name, fields)
@@ -97,7 +97,7 @@ class ChunksFromConverse:
             return
         index = self._calls[fields["contentBlockIndex"]] = len(self._calls)
         self._silent_calls.add(index)
-        yield self._call(
+        yield self._chunks.call(
             index,
             {"name": tool_use["name"], "arguments": ""},
             id=tool_use["toolUseId"],
@@ -107,37 +107,19 @@ class ChunksFromConverse:
     def _block_delta(self, fields: Mapping[str, Any]) -> Iterator[bytes]:
         match fields["delta"]:
             case {"text": str(text)} if text:
-                yield self._delta({"content": text})
+                yield self._chunks.content(text)
             case {"reasoningContent": {"text": str(text)}} if text:
-                yield self._delta({"reasoning_content": text})
+                yield self._chunks.reasoning(text)
             case {"toolUse": {"input": str(piece)}} if piece:
                 index = self._calls[fields["contentBlockIndex"]]
                 self._silent_calls.discard(index)
-                yield self._call(index, {"arguments": piece})
+                yield self._chunks.call(index, {"arguments": piece})
 
     def _stop(self, fields: Mapping[str, Any]) -> Iterator[bytes]:
         index = self._calls.get(fields["contentBlockIndex"])
         if index in self._silent_calls:
             # A call without input sends no delta; callers want a JSON object all the same.
-            yield self._call(index, {"arguments": "{}"})
-
-    def _call(self, index: int, function: Mapping[str, str], **more: str) -> bytes:
-        return self._delta({"tool_calls": [{"index": index, **more, "function": function}]})
-
-    def _delta(self, delta: Mapping[str, Any], *, finish_reason: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        return self._chunk([choice])
-
-    def _chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
-        chunk = {
-            "id": self._id,
-            "object": "chat.completion.chunk",
-            "created": self._created,
-            "model": self._model,
-            "choices": choices,
-            **more,
-        }
-        return _data(chunk)
+            yield self._chunks.call(index, {"arguments": "{}"})
 
 
 def _message(blocks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -189,8 +171,4 @@ def _error(name: str, fields: Mapping[str, Any]) -> bytes:
     message = fields.get("message") or fields.get("originalMessage") or name
     kind = _ERRORS.get(name, "upstream_error")
     error = {"message": message, "type": kind, "param": None, "code": name}
-    return _data({"error": error})
-
-
-def _data(payload: Mapping[str, Any]) -> bytes:
-    return b"data: " + to_json(payload) + b"\n\n"
+    return data_event({"error": error})

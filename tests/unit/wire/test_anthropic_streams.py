@@ -15,7 +15,8 @@ from turnout.wire.anthropic_replies import (
     message_from_completion,
     tool_input,
 )
-from turnout.wire.anthropic_streams import UNFINISHED, ChunksFromMessages, MessagesFromChunks
+from turnout.wire.chunks_from_messages import ChunksFromMessages
+from turnout.wire.messages_from_chunks import UNFINISHED, MessagesFromChunks
 
 USAGE = {
     "prompt_tokens": 42,

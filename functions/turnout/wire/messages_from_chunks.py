@@ -1,4 +1,4 @@
-"""Streams between Anthropic Messages and OpenAI's chat completions, both ways, an event at a time."""
+"""A chat completion's stream becomes one of Anthropic's messages, an event at a time."""
 
 from __future__ import annotations
 
@@ -6,150 +6,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pydantic_core import to_json
-
 from turnout.wire.anthropic_replies import (
     anthropic_error,
-    chat_usage,
-    completion_id_of,
-    error_from_anthropic,
-    finish_reason_of,
     message_id_of,
     message_usage,
     new_message,
     parsed_object,
     stop_reason_of,
-    tool_call,
     tool_use_id,
 )
+from turnout.wire.chunks import data_event
 from turnout.wire.fields import count_of, object_of, objects_of, reasoning_of, text_of
 
 UNFINISHED: Final = "the stream ended without a finish reason"
 
 _DONE: Final = b"[DONE]"
-_NO_EVENT: Final = {
-    "type": "error",
-    "error": {"message": "the upstream sent an event that is no JSON object"},
-}
 _BROKE: Final = 502
 """What the upstream's failure in a stream would have been as a status."""
-
-
-class ChunksFromMessages:
-    """Turns the events of one Messages stream into those of a chat completion stream.
-
-    `include_usage` is the caller's `stream_options.include_usage`. Signatures, redacted thinking,
-    citations and the blocks of server tools are left behind.
-    """
-
-    def __init__(self, *, model: str, include_usage: bool = False, created: int = 0) -> None:
-        self._model = model
-        self._include_usage = include_usage
-        self._created = created
-        self._id = completion_id_of(None)
-        self._usage: dict[str, Any] = {}
-        self._stop_reason: object = None
-        self._calls: dict[int, int] = {}
-        self._silent: dict[int, Mapping[str, Any]] = {}
-        self._ended = False
-
-    def feed(self, event: str, data: bytes) -> bytes:
-        """Return the server-sent events that one event brings; after an error event, none.
-
-        `event` stands in where the payload does not tell its type.
-        """
-        if self._ended:
-            return b""
-        payload = parsed_object(data)
-        payload = _NO_EVENT if payload is None else payload
-        return b"".join(self._events(text_of(payload, "type") or event, payload))
-
-    def _events(self, kind: str, payload: Mapping[str, Any]) -> Iterator[bytes]:
-        index = count_of(payload, "index")
-        match kind:
-            case "message_start":
-                yield self._start(object_of(payload, "message"))
-            case "content_block_start":
-                yield from self._block_start(index, object_of(payload, "content_block"))
-            case "content_block_delta":
-                yield from self._block_delta(index, object_of(payload, "delta"))
-            case "content_block_stop":
-                yield from self._block_stop(index)
-            case "message_delta":
-                reason = object_of(payload, "delta").get("stop_reason")
-                self._stop_reason = reason or self._stop_reason
-                self._see_usage(payload)
-            case "message_stop":
-                yield from self._end()
-            case "error":
-                self._ended = True
-                yield _data(error_from_anthropic(payload))
-
-    def _start(self, message: Mapping[str, Any]) -> bytes:
-        self._id = completion_id_of(message.get("id"))
-        self._see_usage(message)
-        return self._delta({"role": "assistant", "content": ""})
-
-    def _see_usage(self, told: Mapping[str, Any]) -> None:
-        # Counts are totals so far; those that stay as the first event told them are null or missing.
-        usage = object_of(told, "usage")
-        self._usage |= {name: count for name, count in usage.items() if count is not None}
-
-    def _block_start(self, index: int, block: Mapping[str, Any]) -> Iterator[bytes]:
-        match block:
-            case {"type": "tool_use"}:
-                self._silent[index] = block
-                position = self._calls[index] = len(self._calls)
-                call = tool_call({**block, "input": {}})
-                call["function"]["arguments"] = ""
-                yield self._delta({"tool_calls": [{"index": position, **call}]})
-            case {"type": "text", "text": str(text)} if text:
-                yield self._delta({"content": text})
-            case {"type": "thinking", "thinking": str(text)} if text:
-                yield self._delta({"reasoning_content": text})
-
-    def _block_delta(self, index: int, delta: Mapping[str, Any]) -> Iterator[bytes]:
-        match delta:
-            case {"type": "text_delta", "text": str(text)} if text:
-                yield self._delta({"content": text})
-            case {"type": "thinking_delta", "thinking": str(text)} if text:
-                yield self._delta({"reasoning_content": text})
-            case {"type": "input_json_delta", "partial_json": str(piece)} if piece:
-                if index in self._calls:
-                    self._silent.pop(index, None)
-                    yield self._arguments(index, piece)
-
-    def _block_stop(self, index: int) -> Iterator[bytes]:
-        # A call without input, or whose input came at its start, sends no delta; chat wants JSON.
-        if block := self._silent.pop(index, None):
-            yield self._arguments(index, tool_call(block)["function"]["arguments"])
-
-    def _arguments(self, index: int, piece: str) -> bytes:
-        call = {"index": self._calls[index], "function": {"arguments": piece}}
-        return self._delta({"tool_calls": [call]})
-
-    def _end(self) -> Iterator[bytes]:
-        self._ended = True
-        for index in [*self._silent]:
-            yield from self._block_stop(index)
-        yield self._delta({}, finish_reason=finish_reason_of(self._stop_reason))
-        if self._include_usage:
-            yield self._chunk([], usage=chat_usage(self._usage))
-        yield b"data: [DONE]\n\n"
-
-    def _delta(self, delta: Mapping[str, Any], *, finish_reason: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        return self._chunk([choice])
-
-    def _chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
-        chunk = {
-            "id": self._id,
-            "object": "chat.completion.chunk",
-            "created": self._created,
-            "model": self._model,
-            "choices": choices,
-        }
-        return _data(chunk | more)
 
 
 @dataclass(slots=True)
@@ -324,8 +197,4 @@ class MessagesFromChunks:
 
 
 def _event(payload: Mapping[str, Any]) -> bytes:
-    return b"event: " + text_of(payload, "type").encode() + b"\n" + _data(payload)
-
-
-def _data(payload: Mapping[str, Any]) -> bytes:
-    return b"data: " + to_json(payload) + b"\n\n"
+    return b"event: " + text_of(payload, "type").encode() + b"\n" + data_event(payload)
