@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import getpass
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from turnout.cli.store import at_desk
 from turnout.errors import ClassifierError, PolicyError
 
 if TYPE_CHECKING:
-    from turnout.policy import ActivePolicy
     from turnout.policy_desk import PolicyDesk
-    from turnout.recorded import Recorded, Unread
-    from turnout.rehearsal import Rehearsal
-    from turnout.store import Head, Table
+    from turnout.store import Head
 
-T = TypeVar("T")
 _why = click.option("--why", default="", help="Kept in the audit record.")
-_FILE = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path)
 
 
 @click.group()
@@ -38,13 +34,13 @@ def policy() -> None:
 
 
 @policy.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 def validate(file: Path) -> None:
     """Check the policy in FILE and list everything wrong with it."""
     from turnout.policy_file import read_policy
 
-    with _problems_of(file):
-        checked = read_policy(file, categories=_categories())
+    with problems_of(file):
+        checked = read_policy(file, categories=known_categories())
     click.echo(f"{file}: valid ({len(checked.models)} models, {len(checked.routes)} routes)")
 
 
@@ -58,7 +54,7 @@ def schema() -> None:
 
 @policy.command()
 @click.argument("name")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @_why
 def push(name: str, file: Path, why: str) -> None:
     """Keep FILE as the next version of policy NAME. It is not in use by that."""
@@ -66,8 +62,8 @@ def push(name: str, file: Path, why: str) -> None:
     async def pushing(desk: PolicyDesk) -> int:
         return await desk.push(name, _document(file), by=_who(), why=why)
 
-    with _problems_of(file):
-        number = _at_desk(pushing)
+    with problems_of(file):
+        number = at_desk(pushing)
     click.echo(
         f"{name} version {number}; put it to use with: turnout policy activate {name} {number}"
     )
@@ -106,7 +102,7 @@ def list_policies(name: str | None) -> None:
             ),
         ]  # fmt: skip
 
-    for line in _at_desk(listing):
+    for line in at_desk(listing):
         click.echo(line)
 
 
@@ -120,7 +116,7 @@ def show(name: str, version: int | None, as_json: bool) -> None:
     async def showing(desk: PolicyDesk) -> Mapping[str, Any]:
         return await _stored(desk, name, version)
 
-    document = _at_desk(showing)
+    document = at_desk(showing)
     click.echo(json.dumps(document, indent=2) if as_json else _as_yaml(document), nl=as_json)
 
 
@@ -143,7 +139,7 @@ def diff(name: str, old: str, new: str) -> None:
         before, after = texts
         return list(difflib.unified_diff(before, after, old, new, lineterm=""))
 
-    for line in _at_desk(reading):
+    for line in at_desk(reading):
         click.echo(line)
 
 
@@ -162,8 +158,8 @@ def activate(name: str, version: int, percent: float, expect: int | None, why: s
             name, version, expected=expected, by=_who(), why=why, percent=percent
         )
 
-    with _problems_of(f"{name} version {version}"):
-        head = _at_desk(activating)
+    with problems_of(f"{name} version {version}"):
+        head = at_desk(activating)
     click.echo(f"{name}: {_in_use(head)} in use; servers notice within 30 seconds")
 
 
@@ -178,7 +174,7 @@ def rollback(name: str, expect: int | None, why: str) -> None:
         expected = await _expected(desk, name, expect)
         return await desk.policies.rollback(name, expected=expected, by=_who(), why=why)
 
-    head = _at_desk(returning)
+    head = at_desk(returning)
     click.echo(f"{name}: {_in_use(head)} in use; servers notice within 30 seconds")
 
 
@@ -187,117 +183,8 @@ def rollback(name: str, expect: int | None, why: str) -> None:
 @click.argument("version", type=int)
 def delete(name: str, version: int) -> None:
     """Delete VERSION of policy NAME, unless it is in use. Its number is not given again."""
-    _at_desk(lambda desk: desk.policies.delete(name, version))
+    at_desk(lambda desk: desk.policies.delete(name, version))
     click.echo(f"deleted {name} version {version}")
-
-
-@policy.command()
-@click.argument("file", type=_FILE)
-@click.option(
-    "--from", "logs", multiple=True, type=_FILE, help="A log file (.gz or not), or a folder."
-)
-@click.option("--since", help="Decisions of the store, back so far: 90m, 24h, 7d.")
-@click.option("--policy", "name", default="default", show_default=True, help="Whose decisions.")
-@click.option("--html", type=_FILE, help="Write a report with a picture here.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of tables.")
-def replay(
-    file: Path,
-    logs: tuple[Path, ...],
-    since: str | None,
-    name: str,
-    html: Path | None,
-    as_json: bool,
-) -> None:
-    """Rehearse the policy in FILE on recorded traffic: what would it have chosen, at what cost?"""
-    from turnout import rehearsal_report
-    from turnout.policy import ActivePolicy, PolicyRef
-    from turnout.policy_file import read_policy
-    from turnout.recorded import Unread
-
-    if bool(logs) == bool(since):
-        raise click.UsageError("say where the decisions are: --from LOGS, or --since 7d")
-    with _problems_of(file):
-        active = ActivePolicy(
-            PolicyRef(name, file.name), read_policy(file, categories=_categories())
-        )
-    unread = Unread()
-    rehearsal = _rehearsed(active, logs, since, unread)
-    if unread.broken:
-        click.echo(f"Note: {unread.broken:,} lines could not be read", err=True)
-    if html:
-        html.write_text(rehearsal_report.as_html(rehearsal, active.ref), encoding="utf-8")
-    if as_json:
-        click.echo(json.dumps(rehearsal_report.as_json(rehearsal, active.ref), indent=2))
-    else:
-        click.echo(rehearsal_report.as_text(rehearsal, active.ref))
-
-
-def _rehearsed(
-    active: ActivePolicy, logs: tuple[Path, ...], since: str | None, unread: Unread
-) -> Rehearsal:
-    import gc
-
-    from turnout.recorded import from_record, read_lines
-    from turnout.rehearsal import rehearse
-    from turnout.store import Decisions
-
-    # Reading makes millions of short-lived objects; what is loaded by now need not be searched among them.
-    gc.freeze()
-    if since is None:
-        return rehearse(read_lines(_log_lines(logs), unread), active)
-
-    async def reading(table: Table) -> list[Recorded]:
-        now = time.time()
-        records = Decisions(table).since(now - _seconds(since), now + 1)
-        return [from_record(record) async for record in records]
-
-    return rehearse(_with_table(reading), active)
-
-
-def _log_lines(logs: Iterable[Path]) -> Iterator[bytes]:
-    import gzip
-
-    for place in logs:
-        if not place.exists():
-            raise click.ClickException(f"cannot read {place}: there is no such file")
-        files = sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]
-        for path in files:
-            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
-                yield from lines
-
-
-def _seconds(span: str) -> float:
-    units = {"m": 60, "h": 3600, "d": 86400}
-    if span[-1:] not in units or not span[:-1].isdecimal():
-        raise click.UsageError(f"--since: cannot read {span!r}; write 90m, 24h or 7d")
-    return int(span[:-1]) * units[span[-1]]
-
-
-@asynccontextmanager
-async def _open_table() -> AsyncIterator[Table]:
-    from turnout.local import local_settings
-    from turnout.wiring import open_table
-
-    table = open_table(local_settings(os.environ))
-    try:
-        yield table
-    finally:
-        await table.close()
-
-
-def _with_table(work: Callable[[Table], Coroutine[Any, Any, T]]) -> T:
-    async def working() -> T:
-        async with _open_table() as table:
-            return await work(table)
-
-    return asyncio.run(working())
-
-
-def _at_desk(work: Callable[[PolicyDesk], Coroutine[Any, Any, T]]) -> T:
-    from turnout.local import local_settings
-    from turnout.wiring import open_desk
-
-    return _with_table(lambda table: work(open_desk(local_settings(os.environ), table)))
 
 
 async def _expected(desk: PolicyDesk, name: str, expect: int | None) -> int | None:
@@ -317,13 +204,14 @@ def _document(file: Path) -> dict[str, Any]:
     """Return the checked document as it is to be stored: whole, and as JSON values."""
     from turnout.policy_file import read_policy
 
-    document: dict[str, Any] = read_policy(file, categories=_categories()).model_dump(
+    document: dict[str, Any] = read_policy(file, categories=known_categories()).model_dump(
         mode="json", exclude_defaults=True
     )
     return document
 
 
-def _categories() -> tuple[str, ...] | None:
+def known_categories() -> tuple[str, ...] | None:
+    """Return the classifier's categories; None, with a note, where it cannot be loaded."""
     from turnout.classifier import Classifier
     from turnout.local import local_settings
 
@@ -334,19 +222,14 @@ def _categories() -> tuple[str, ...] | None:
         return None
 
 
-class _problems_of:  # noqa: N801 (a context manager, used as a function)
-    """Tells a policy's problems one a line."""
-
-    def __init__(self, what: object) -> None:
-        self._what = what
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, PolicyError):
-            problems = "\n".join(f"  {problem}" for problem in error.problems)
-            raise click.ClickException(f"{self._what} cannot be used:\n{problems}") from None
+@contextmanager
+def problems_of(what: object) -> Iterator[None]:
+    """Tell a policy's problems one a line."""
+    try:
+        yield
+    except PolicyError as error:
+        problems = "\n".join(f"  {problem}" for problem in error.problems)
+        raise click.ClickException(f"{what} cannot be used:\n{problems}") from None
 
 
 def _as_yaml(document: Mapping[str, Any]) -> str:

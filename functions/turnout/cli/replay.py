@@ -1,0 +1,102 @@
+"""`turnout policy replay`: a policy rehearsed on recorded traffic."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from turnout.cli.policy import FILE, known_categories, problems_of
+from turnout.cli.store import with_table
+
+if TYPE_CHECKING:
+    from turnout.policy import ActivePolicy
+    from turnout.recorded import Recorded, Unread
+    from turnout.rehearsal import Rehearsal
+    from turnout.store import Table
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option(
+    "--from", "logs", multiple=True, type=FILE, help="A log file (.gz or not), or a folder."
+)
+@click.option("--since", help="Decisions of the store, back so far: 90m, 24h, 7d.")
+@click.option("--policy", "name", default="default", show_default=True, help="Whose decisions.")
+@click.option("--html", type=FILE, help="Write a report with a picture here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of tables.")
+def replay(
+    file: Path,
+    logs: tuple[Path, ...],
+    since: str | None,
+    name: str,
+    html: Path | None,
+    as_json: bool,
+) -> None:
+    """Rehearse the policy in FILE on recorded traffic: what would it have chosen, at what cost?"""
+    from turnout import rehearsal_report
+    from turnout.policy import ActivePolicy, PolicyRef
+    from turnout.policy_file import read_policy
+    from turnout.recorded import Unread
+
+    if bool(logs) == bool(since):
+        raise click.UsageError("say where the decisions are: --from LOGS, or --since 7d")
+    with problems_of(file):
+        active = ActivePolicy(
+            PolicyRef(name, file.name), read_policy(file, categories=known_categories())
+        )
+    unread = Unread()
+    rehearsal = _rehearsed(active, logs, since, unread)
+    if unread.broken:
+        click.echo(f"Note: {unread.broken:,} lines could not be read", err=True)
+    if html:
+        html.write_text(rehearsal_report.as_html(rehearsal, active.ref), encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps(rehearsal_report.as_json(rehearsal, active.ref), indent=2))
+    else:
+        click.echo(rehearsal_report.as_text(rehearsal, active.ref))
+
+
+def _rehearsed(
+    active: ActivePolicy, logs: tuple[Path, ...], since: str | None, unread: Unread
+) -> Rehearsal:
+    import gc
+
+    from turnout.recorded import from_record, read_lines
+    from turnout.rehearsal import rehearse
+    from turnout.store import Decisions
+
+    # Reading makes millions of short-lived objects; what is loaded by now need not be searched among them.
+    gc.freeze()
+    if since is None:
+        return rehearse(read_lines(_log_lines(logs), unread), active)
+
+    async def reading(table: Table) -> list[Recorded]:
+        now = time.time()
+        records = Decisions(table).since(now - _seconds(since), now + 1)
+        return [from_record(record) async for record in records]
+
+    return rehearse(with_table(reading), active)
+
+
+def _log_lines(logs: Iterable[Path]) -> Iterator[bytes]:
+    import gzip
+
+    for place in logs:
+        if not place.exists():
+            raise click.ClickException(f"cannot read {place}: there is no such file")
+        files = sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]
+        for path in files:
+            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+                yield from lines
+
+
+def _seconds(span: str) -> float:
+    units = {"m": 60, "h": 3600, "d": 86400}
+    if span[-1:] not in units or not span[:-1].isdecimal():
+        raise click.UsageError(f"--since: cannot read {span!r}; write 90m, 24h or 7d")
+    return int(span[:-1]) * units[span[-1]]
