@@ -38,7 +38,7 @@ deploy: build
 
 # How long a cold start takes, and what makes it so. PYTHON313 names a Python 3.13.
 bench-cold: .venv/dev build
-	$(BIN)/python tests/benchmarks/cold_start.py $(if $(PYTHON313),--python $(PYTHON313))
+	PYTHONPATH=tests $(BIN)/python tests/benchmarks/cold_start.py $(if $(PYTHON313),--python $(PYTHON313))
 
 check: .venv/dev
 	$(BIN)/ruff check .

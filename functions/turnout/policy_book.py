@@ -76,9 +76,9 @@ class PolicyBook:
         if self._store is None:
             return self._snapshot
         if self._tried_at is None:
-            await self._renew()
+            await self._renew(self._store)
         elif self._clock() - self._tried_at > self._fresh_s and not self._renewing:
-            self._renewing = asyncio.create_task(self._renew())
+            self._renewing = asyncio.create_task(self._renew(self._store))
             self._renewing.add_done_callback(self._renewed)
         return self._snapshot
 
@@ -97,11 +97,10 @@ class PolicyBook:
             raise NotFound(f"policy {ref} is neither in the store nor in this package")
         return await self._version(ref.name, int(ref.version))
 
-    async def _renew(self) -> None:
-        assert self._store is not None  # noqa: S101 (only called with one)
+    async def _renew(self, store: Policies) -> None:
         now = self._clock()
         try:
-            heads = await self._store.heads()
+            heads = await store.heads()
             revisions = {name: head.revision for name, head in heads.items()}
             if revisions != self._snapshot.revisions or self._snapshot.confirmed_at is None:
                 rollouts = await self._rollouts(heads)

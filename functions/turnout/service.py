@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
 from turnout.chat import Caller, ChatRequest
@@ -44,7 +44,7 @@ class Answer:
     record: DecisionRecord
     status: int
     content_type: str
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncGenerator[bytes, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,8 @@ class Router:
         try:
             exchange = await relay(self.upstreams, _plan(active, record, decided.request))
         except UpstreamFailed as error:
-            await self._record(_closed(record, "failed", started, attempts=error.attempts))
+            failed = replace(record, attempts=error.attempts)
+            await self._record(_closed(failed, "failed", started))
             raise _with_id(error, record) from None
         except asyncio.CancelledError:
             await asyncio.shield(self._record(_closed(record, "client_gone", started)))
@@ -182,7 +183,7 @@ class Router:
 
     async def _recorded(
         self, exchange: Exchange, record: DecisionRecord, active: ActivePolicy, started: float
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Pass the chunks on. The record is written just before the last bytes go out, so that a
         caller who has seen the end finds the decision on record."""
         recorded = False
@@ -265,11 +266,9 @@ def _settled(
     return replace(_closed(record, outcome, started), usage=usage, cost_usd=cost)
 
 
-def _closed(
-    record: DecisionRecord, outcome: Outcome, started: float, **changes: object
-) -> DecisionRecord:
+def _closed(record: DecisionRecord, outcome: Outcome, started: float) -> DecisionRecord:
     timings = {**record.timings_ms, "total": _ms(started)}
-    return replace(record, outcome=outcome, timings_ms=timings, **changes)  # type: ignore[arg-type]
+    return replace(record, outcome=outcome, timings_ms=timings)
 
 
 def _ms(started: float, ended: float | None = None) -> float:

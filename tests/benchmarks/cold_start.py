@@ -1,6 +1,6 @@
 """Cold starts, measured: from the process's start to the first routed chat answered, and its memory.
 
-    make build && .venv/bin/python tests/benchmarks/cold_start.py
+    make bench-cold
 
 Four ways of starting the same function, one after the other, several rounds, each process on one core:
 
@@ -22,21 +22,17 @@ import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve()
-ROOT = HERE.parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "functions")]
+from support.aws import running_aws
+from support.lambda_standin import proxy_event, running_standin
+from support.mock_upstream import running_mock_upstream
 
-from support.aws import running_aws  # noqa: E402
-from support.lambda_standin import proxy_event, running_standin  # noqa: E402
-from support.mock_upstream import running_mock_upstream  # noqa: E402
-
+ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / ".aws-sam" / "build"
 IMAGE = "public.ecr.aws/lambda/python:3.13-x86_64"
 EAGER = """import boto3, aiohttp, numpy, onnxruntime, tokenizers, yaml
@@ -125,13 +121,15 @@ async def start(way: Way, python: str, environ: dict[str, str], body: dict[str, 
         if head["statusCode"] != 200:
             raise SystemExit(f"{way.name}: {head} {await invocation.body()!r}")
         await invocation.body()
-        memory = 0.0
-        if not way.docker:
-            status = Path(f"/proc/{process.pid}/status").read_text()  # noqa: ASYNC240
-            memory = int(status.split("VmHWM:")[1].split()[0]) / 1000
+        memory = 0.0 if way.docker else _most_memory_mb(process.pid)
         process.terminate()
         await process.wait()
     return Start((ready - began) * 1000, (first - began) * 1000, memory)
+
+
+def _most_memory_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1000
 
 
 def _outside(way: Way, environ: dict[str, str]) -> dict[str, str]:

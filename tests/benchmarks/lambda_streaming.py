@@ -1,6 +1,6 @@
 """What the streaming runtime costs: CPU of the function's process an invocation and a streamed chunk.
 
-    .venv/bin/python tests/benchmarks/lambda_streaming.py
+    PYTHONPATH=tests .venv/bin/python tests/benchmarks/lambda_streaming.py
 
 The process is the one that the tests start: the exec wrapper, a stand-in for Lambda, a mock upstream,
 a SQLite store. The local server is measured beside it, on the same requests.
@@ -16,14 +16,12 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "functions")]
+import aiohttp
+from integration.test_lambda_streaming import Deployed, deployed
 
-import aiohttp  # noqa: E402
-from integration.test_lambda_streaming import Deployed, deployed  # noqa: E402
+from support.mock_upstream import MockUpstream, running_mock_upstream
 
-from support.mock_upstream import MockUpstream, running_mock_upstream  # noqa: E402
-
+FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 CHUNKS = {"kilobytes-52": 13 + 8, "kilobytes-5120": 1280 + 8}
 INVOCATIONS = 200
 ROUNDS = 3
@@ -73,7 +71,7 @@ async def on_uvicorn(function: Deployed, mock: MockUpstream, folder: Path) -> No
         cwd=folder,
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "functions"),
+            "PYTHONPATH": str(FUNCTIONS),
             "TURNOUT_POLICIES": str(folder / "policies"),
             "TURNOUT_UPSTREAMS": f"mock={mock.url}",
         },

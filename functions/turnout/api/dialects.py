@@ -5,7 +5,7 @@ Translation happens here, at the edge: what is inside knows chat completions alo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -114,7 +114,7 @@ async def reply_in(dialect: Dialect, answer: Answer) -> Response:
     )
 
 
-async def _translated(answer: Answer, translator: StreamTranslator) -> AsyncIterator[bytes]:
+async def _translated(answer: Answer, translator: StreamTranslator) -> AsyncGenerator[bytes, None]:
     ended = False
     try:
         async for chunk in answer.chunks:
@@ -127,7 +127,7 @@ async def _translated(answer: Answer, translator: StreamTranslator) -> AsyncIter
     except TurnoutError as error:
         yield translator.broken(str(error))
     finally:
-        await answer.chunks.aclose()  # type: ignore[attr-defined]
+        await answer.chunks.aclose()
 
 
 def _answering(record: DecisionRecord) -> str:

@@ -10,7 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from turnout.chat import ChatRequest, Need, Role, Turn
 from turnout.errors import InvalidRequest
 
-_ROLES: Final[Mapping[str, Role]] = {"developer": "system", "function": "tool"}
+_ROLES: Final[Mapping[str, Role]] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
 _PART_NEEDS: Final[Mapping[str, Need]] = {"image_url": "images", "input_audio": "audio"}
 
 
@@ -79,8 +86,7 @@ def _turn(message: _Message) -> Turn:
     content = message.content or ""
     if not isinstance(content, str):
         content = "\n".join(part.text for part in content if part.text)
-    role: Role = _ROLES.get(message.role, message.role)  # type: ignore[arg-type]
-    return Turn(role, content)
+    return Turn(_ROLES[message.role], content)
 
 
 def _needs(wire: _Body, parts: Iterable[_Part]) -> Iterator[Need]:

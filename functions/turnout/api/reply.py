@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -62,7 +62,7 @@ def decision_first(router: Router, decided: Decided) -> Answer:
     """
     record = decided.record
 
-    async def chunks() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncGenerator[bytes, None]:
         yield b"event: turnout.decision\ndata: " + to_json(to_wire(record)) + b"\n\n"
         answer = await router.answer(decided)
         is_stream = answer.content_type == "text/event-stream"
@@ -71,7 +71,7 @@ def decision_first(router: Router, decided: Decided) -> Answer:
                 # An upstream's refusal is a JSON body: one event, its lines joined.
                 yield chunk if is_stream else b"data: " + b" ".join(chunk.split()) + b"\n\n"
         finally:
-            await answer.chunks.aclose()  # type: ignore[attr-defined]
+            await answer.chunks.aclose()
 
     return Answer(record, 200, "text/event-stream", chunks())
 
@@ -109,7 +109,7 @@ class StreamedReply(Response):
         except TurnoutError as error:
             await send(_body(error_event(error), more=True))
         finally:
-            await chunks.aclose()  # type: ignore[attr-defined]
+            await chunks.aclose()
         await send(_body(b"", more=False))
 
 

@@ -175,7 +175,7 @@ class DynamoTable:
         An expired item that DynamoDB has not deleted yet counts as absent: it is replaced by `fresh`
         (None: the condition cannot hold for an absent item), unless another writer got there first.
         """
-        update = {
+        update: dict[str, Any] = {
             "TableName": self._name,
             "Key": _key(partition, sort),
             "UpdateExpression": "SET "
@@ -190,7 +190,7 @@ class DynamoTable:
             now = {":now": {"N": str(int(time.time()))}, ":zero": {"N": "0"}, ":one": {"N": "1"}}
             update["ExpressionAttributeValues"] = {**values, **now}
             try:
-                answer = await self._call(lambda: self._client.update_item(**update))  # type: ignore[arg-type]
+                answer = await self._call(lambda: self._client.update_item(**update))
                 return answer["Attributes"]
             except ConditionFailed:
                 stored = await self._read(partition, sort)

@@ -155,10 +155,10 @@ def usage_of(completion: dict[str, Any]) -> Usage | None:
         return None
     details = usage.get("prompt_tokens_details")
     cached = details.get("cached_tokens") if isinstance(details, dict) else 0
-    counts = (usage.get("prompt_tokens"), usage.get("completion_tokens"), cached or 0)
-    if not all(isinstance(count, int) and count >= 0 for count in counts):
-        return None
-    return Usage(*counts)  # type: ignore[arg-type]
+    match usage.get("prompt_tokens"), usage.get("completion_tokens"), cached or 0:
+        case int(read), int(written), int(cached) if min(read, written, cached) >= 0:
+            return Usage(read, written, cached)
+    return None
 
 
 def json_object(payload: bytes) -> dict[str, Any]:
