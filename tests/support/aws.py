@@ -11,12 +11,9 @@ from contextlib import asynccontextmanager
 
 import boto3
 
+from support.tables import CREDENTIALS, REGION, TABLE, create_table, dynamodb_client
 from turnout.store import Keys
 from turnout.store.dynamodb import DynamoTable
-
-REGION = "eu-central-1"
-TABLE = "turnout"
-CREDENTIALS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
 
 @asynccontextmanager
@@ -55,22 +52,11 @@ async def _listening(port: int) -> None:
 
 
 async def _furnish(endpoint: str, secret: Mapping[str, str]) -> str:
-    settings = {"region_name": REGION, "endpoint_url": endpoint, **CREDENTIALS}
-    dynamodb = boto3.client("dynamodb", **settings)
-    await asyncio.to_thread(
-        dynamodb.create_table,
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
+    dynamodb = dynamodb_client(endpoint)
+    await asyncio.to_thread(create_table, dynamodb)
+    secrets = boto3.client(
+        "secretsmanager", endpoint_url=endpoint, region_name=REGION, **CREDENTIALS
     )
-    secrets = boto3.client("secretsmanager", **settings)
     await asyncio.to_thread(
         secrets.create_secret, Name="upstream-keys", SecretString=json.dumps(secret)
     )
@@ -89,6 +75,5 @@ def _environ(endpoint: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL_SECRETS_MANAGER": endpoint,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
+        **{name.upper(): value for name, value in CREDENTIALS.items()},
     }

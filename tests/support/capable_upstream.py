@@ -14,6 +14,8 @@ from typing import Any
 
 from aiohttp import web
 
+from support.web_app import serving
+
 ARGUMENTS = {"city": "Zürich"}
 GREETING = ["Grüezi", " from", " the", " upstream", "."]
 REASONING = "First I think."
@@ -258,13 +260,6 @@ async def running_capable_upstream() -> AsyncIterator[CapableUpstream]:
     app = web.Application()
     app.router.add_post("/v1/chat/completions", upstream.chat)
     app.router.add_post("/v1/messages", upstream.messages)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    upstream.url = f"http://127.0.0.1:{port}/v1"
-    try:
+    async with serving(app) as port:
+        upstream.url = f"http://127.0.0.1:{port}/v1"
         yield upstream
-    finally:
-        await runner.cleanup()

@@ -10,6 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from support.web_app import serving
+
 WORDS = ["Hello", " from", " the", " mock", " upstream", "."]
 
 
@@ -180,13 +182,6 @@ async def running_mock_upstream(
     app = web.Application()
     app.router.add_post("/v1/chat/completions", mock.chat)
     app.router.add_get("/v1/models", mock.models)
-    runner = web.AppRunner(app, shutdown_timeout=0.2, handler_cancellation=True)
-    await runner.setup()
-    site = web.TCPSite(runner, bind, 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    mock.url = f"http://{seen_as}:{port}/v1"
-    try:
+    async with serving(app, bind=bind) as port:
+        mock.url = f"http://{seen_as}:{port}/v1"
         yield mock
-    finally:
-        await runner.cleanup()

@@ -12,6 +12,8 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 TABLE = "turnout"
+REGION = "eu-central-1"
+CREDENTIALS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
 
 @contextmanager
@@ -32,13 +34,7 @@ def moto_dynamodb() -> Iterator[Any]:
 
 
 def dynamodb_client(endpoint: str) -> Any:
-    return boto3.client(
-        "dynamodb",
-        endpoint_url=endpoint,
-        region_name="eu-central-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    return boto3.client("dynamodb", endpoint_url=endpoint, region_name=REGION, **CREDENTIALS)
 
 
 def create_table(client: Any) -> None:
