@@ -30,12 +30,7 @@ def _explained(explanation: Explanation) -> Iterator[str]:
         for condition in rule.conditions:
             yield f"  {'yes' if condition.holds else 'no ':<3}  {condition}"
     yield ""
-    yield from _candidates(explanation.candidates, explanation.chosen)
-    yield ""
-    if explanation.chosen:
-        yield f"{explanation.chosen.model} by rule {explanation.chosen.rule}: {explanation.chosen.reason}"
-    else:
-        yield "no model may answer this request"
+    yield from _choice(explanation.candidates, explanation.chosen)
     agrees = "as on record" if explanation.agrees else "NOT as on record"
     yield f"policy {explanation.policy}   seed {explanation.seed}   {agrees}"
 
@@ -50,12 +45,7 @@ def _lines(record: DecisionRecord) -> Iterator[str]:
         f"   {signals.input_tokens} input tokens   language {signals.language}   needs {needs}"
     )
     yield ""
-    yield from _candidates(record.candidates, record.chosen)
-    yield ""
-    if record.chosen:
-        yield f"{record.chosen.model} by rule {record.chosen.rule}: {record.chosen.reason}"
-    else:
-        yield "no model may answer this request"
+    yield from _choice(record.candidates, record.chosen)
     yield f"policy {record.policy}   classifier {record.classifier.version}   seed {record.seed}"
 
 
@@ -65,7 +55,7 @@ def _fate(rule: RuleTried) -> str:
     return "matched" if rule.matched else "not matched"
 
 
-def _candidates(candidates: Sequence[Candidate], chosen: Chosen | None) -> Iterator[str]:
+def _choice(candidates: Sequence[Candidate], chosen: Chosen | None) -> Iterator[str]:
     yield from table(
         ("", "model", "estimated", "why"),
         [
@@ -78,6 +68,11 @@ def _candidates(candidates: Sequence[Candidate], chosen: Chosen | None) -> Itera
             for candidate in candidates
         ],
     )
+    yield ""
+    if chosen:
+        yield f"{chosen.model} by rule {chosen.rule}: {chosen.reason}"
+    else:
+        yield "no model may answer this request"
 
 
 def _bars(categories: Mapping[str, float]) -> Iterator[str]:
