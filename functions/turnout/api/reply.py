@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -86,17 +87,8 @@ class StreamedReply(Response):
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        sending = asyncio.create_task(self._send(send))
-        watching = asyncio.create_task(_client_gone(receive))
-        try:
-            await asyncio.wait({sending, watching}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            watching.cancel()
-            if not sending.done():
-                sending.cancel()
-            await asyncio.gather(sending, watching, return_exceptions=True)
-        if not sending.cancelled():
-            sending.result()
+        with suppress(ClientGone):
+            await while_client_waits(receive, self._send(send))
 
     async def _send(self, send: Send) -> None:
         await send(
