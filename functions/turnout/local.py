@@ -38,7 +38,7 @@ def local_endpoints(environ: Mapping[str, str]) -> dict[str, Endpoint]:
     endpoints = configured_endpoints(environ)
     url = environ.get("OLLAMA_BASE_URL", OLLAMA_URL)
     if "ollama" not in endpoints and _listens(url):
-        endpoints["ollama"] = Endpoint("ollama", url)
+        endpoints["ollama"] = Endpoint("ollama", url, private=True)
     return endpoints
 
 

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from turnout import __version__
+from turnout.bounded_http import BoundedHttp
 from turnout.errors import ConfigurationError
 from turnout.local import DATA, local_endpoints, local_settings
 from turnout.record import DecisionRecord
@@ -45,6 +46,7 @@ def serve(host: str, port: int, environ: Mapping[str, str]) -> None:
         print(_welcome(host, listener.getsockname()[1], settings.access, endpoints), flush=True)
         config = uvicorn.Config(
             app,
+            http=BoundedHttp,
             log_level="warning",
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,

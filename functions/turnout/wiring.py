@@ -80,7 +80,8 @@ def open_table(settings: Settings) -> Table:
 
 def build_upstreams(endpoints: Mapping[str, Endpoint], *, demo: bool) -> Upstreams:
     """Return the upstreams at these endpoints; the demo upstream alone where there is none."""
-    connections = Connections()
+    private = {endpoint.host for endpoint in endpoints.values() if endpoint.private}
+    connections = Connections({"localhost", *private})
     speakers: Mapping[str, Callable[[Endpoint, Connections], Upstream]] = {
         "openai": OpenAICompatible,
         "anthropic": Anthropic,

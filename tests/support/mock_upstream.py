@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,7 +20,7 @@ class MockUpstream:
     """Answers by the model asked for:
 
     `ok`, `slow` (50 ms between chunks), `flaky-N` (503 to the first N requests), `patient` (429 to the first,
-    asking for 0.3 s), `status-NNN`, `hang`, `reset`, `redirect`,
+    asking for 0.3 s), `status-NNN`, `hang`, `reset`, `redirect`, `compressed`, `endless-header`,
     `no-completion`, `garbage`, `not-a-stream`, `error-first`, `role-then-error`, `break-N` (cuts the
     connection after N content chunks), `error-N`, `no-finish`, `no-done`, `done-no-finish`, `huge-event`,
     `kilobytes-N` (that much more content, in events of four kilobytes).
@@ -43,6 +44,8 @@ class MockUpstream:
             return web.json_response({"error": error}, status=status)
         if unready := self._unready(model):
             return unready
+        if model in BAD_REPLIES:
+            return BAD_REPLIES[model]()
         match model:
             case "hang":
                 await self._hang(request)
@@ -50,10 +53,6 @@ class MockUpstream:
                 _cut(request)
             case "redirect":
                 raise web.HTTPTemporaryRedirect("http://127.0.0.1:9/elsewhere")
-            case "no-completion":
-                return web.json_response({"error": {"message": "overloaded, says the body"}})
-            case "garbage":
-                return web.Response(body=b"\xff\x00 not json", content_type="application/json")
         if body.get("stream") and model != "not-a-stream":
             return await self._stream(request, body)
         return web.json_response(completion(model))
@@ -146,6 +145,15 @@ USAGE_CHUNK = (
     + b"\n\n"
 )
 FELL_OVER = b'data: {"error": {"message": "mock fell over"}}\n\n'
+BAD_REPLIES: dict[str, Callable[[], web.Response]] = {
+    "no-completion": lambda: web.json_response({"error": {"message": "overloaded, says the body"}}),
+    "garbage": lambda: web.Response(body=b"\xff\x00 not json", content_type="application/json"),
+    "compressed": lambda: web.Response(
+        body=gzip.compress(bytes(64 << 20)),
+        headers={"content-encoding": "gzip", "content-type": "application/json"},
+    ),
+    "endless-header": lambda: web.json_response({}, headers={"x-more": "x" * 100_000}),
+}
 BAD_BEGINNINGS = {
     "error-first": [FELL_OVER],
     "role-then-error": [event({"role": "assistant", "content": ""}), FELL_OVER],

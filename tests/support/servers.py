@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ import uvicorn
 
 from turnout.api.app import create_app
 from turnout.api.auth import Authenticator, open_access
+from turnout.bounded_http import BoundedHttp
 from turnout.policy import ActivePolicy
 from turnout.policy_book import PolicyBook
 from turnout.sensing import Sensor
@@ -86,6 +87,7 @@ async def running_turnout(
     most_body_bytes: int = 1_000_000,
     book: PolicyBook | None = None,
     shows_playground: bool = False,
+    private: Collection[str] = (),
 ) -> AsyncIterator[RunningTurnout]:
     """Serve Turnout with these policies and upstreams on a free loopback port."""
     log = io.StringIO()
@@ -97,6 +99,7 @@ async def running_turnout(
             url.removeprefix(ANTHROPIC_SCHEME),
             {key_variable(name): "sk-upstream-secret"},
             "anthropic" if url.startswith(ANTHROPIC_SCHEME) else "openai",
+            private=name in private,
         )
         for name, url in upstream_urls.items()
     }
@@ -118,7 +121,9 @@ async def running_turnout(
         on_shutdown=upstreams.close,
     )
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, log_level="critical", timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            app, port=0, http=BoundedHttp, log_level="critical", timeout_graceful_shutdown=1
+        )
     )
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn tells it no other way

@@ -40,11 +40,34 @@ def test_a_key_that_is_changed_is_used_from_then_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", ["vllm", "=http://x/v1", "vllm=ftp://x", "vllm=http://", "v=file:///x"]
+    "entry",
+    [
+        "vllm",
+        "=http://x/v1",
+        "vllm=ftp://x",
+        "vllm=http://",
+        "v=file:///x",
+        "v=http://169.254.169.254",
+    ],
 )
 def test_an_entry_that_cannot_be_read_is_told(entry: str) -> None:
     with pytest.raises(ConfigurationError, match="cannot read"):
         configured_endpoints({"TURNOUT_UPSTREAMS": entry})
+
+
+@pytest.mark.parametrize("url", ["api.example", "ftp://x", "http://[fe80::1]/v1"])
+def test_another_address_that_cannot_be_called_is_told(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="OPENAI_BASE_URL"):
+        configured_endpoints({"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": url})
+
+
+def test_those_that_may_be_in_the_own_network_are_named() -> None:
+    environ = {"OPENAI_API_KEY": "k", "TURNOUT_UPSTREAMS": "vllm=https://vllm.corp/v1"}
+    endpoints = configured_endpoints(environ | {"TURNOUT_PRIVATE_UPSTREAMS": "vllm"})
+    assert {e.name: e.private for e in endpoints.values()} == {"openai": False, "vllm": True}
+    assert endpoints["vllm"].host == "vllm.corp"
+    with pytest.raises(ConfigurationError, match="'vlm'"):
+        configured_endpoints(environ | {"TURNOUT_PRIVATE_UPSTREAMS": "vlm"})
 
 
 def test_a_key_is_not_shown_by_repr() -> None:

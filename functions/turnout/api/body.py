@@ -22,6 +22,8 @@ async def read_json_object(request: Request, most_bytes: int) -> dict[str, Any]:
     # Not only tidiness: a web page cannot send this type to another origin without its consent.
     if content_type != "application/json":
         raise UnsupportedMediaType("send the body with `Content-Type: application/json`")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("send the body as it is, without `Content-Encoding`")
     try:
         value = from_json(await _read(request, most_bytes))
     except ValueError as error:

@@ -5,17 +5,19 @@ This is the allow-list of hosts: a policy names an upstream and never an address
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from turnout.errors import ConfigurationError
+from turnout.upstream.addresses import may_be_called
 
 Protocol = Literal["openai", "anthropic"]
 """What an upstream speaks: OpenAI's chat completions, or Anthropic's messages."""
 ANTHROPIC_SCHEME: Final = "anthropic+"
 CUSTOM_UPSTREAMS: Final = "TURNOUT_UPSTREAMS"
+PRIVATE_UPSTREAMS: Final = "TURNOUT_PRIVATE_UPSTREAMS"
 OLLAMA_URL: Final = "http://127.0.0.1:11434/v1"
 
 KNOWN: Final[Mapping[str, str]] = {
@@ -36,16 +38,22 @@ _SPEAK_ANTHROPIC: Final = frozenset({"anthropic"})
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where one upstream is. Its key is looked up among `keys` at each call, so that a rotated one is
-    found, and is never shown."""
+    found, and is never shown. `private`: its name may resolve to an address of the own network."""
 
     name: str
     base_url: str
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     speaks: Protocol = "openai"
+    private: bool = False
 
     def url(self, path: str) -> str:
         """Return the address of a path under the base URL."""
         return self.base_url.rstrip("/") + path
+
+    @property
+    def host(self) -> str:
+        """The name, or literal address, to connect to."""
+        return urlsplit(self.base_url).hostname or ""
 
     @property
     def key(self) -> str | None:
@@ -60,8 +68,7 @@ def key_variable(name: str) -> str:
 
 def known_upstreams(environ: Mapping[str, str]) -> frozenset[str]:
     """Return the names that a policy may use, whether their keys are at hand here or not."""
-    entries = environ.get(CUSTOM_UPSTREAMS, "").split(",")
-    listed = {entry.partition("=")[0].strip() for entry in entries}
+    listed = {entry.partition("=")[0].strip() for entry in _entries(environ, CUSTOM_UPSTREAMS)}
     return frozenset({*KNOWN, "ollama", *listed} - {""})
 
 
@@ -70,24 +77,51 @@ def configured_endpoints(environ: Mapping[str, str]) -> dict[str, Endpoint]:
 
     A known one needs its key (`OPENAI_API_KEY`) and may have another address (`OPENAI_BASE_URL`).
     Others are listed in TURNOUT_UPSTREAMS as `name=url,name=url`, their keys optional; a url may begin
-    with `anthropic+` for one that speaks Anthropic's messages.
-    Raises ConfigurationError for an entry that cannot be read.
+    with `anthropic+` for one that speaks Anthropic's messages. Those named in TURNOUT_PRIVATE_UPSTREAMS
+    may be in the own network. Raises ConfigurationError for an entry that cannot be read.
     """
-    endpoints = {
-        name: Endpoint(name, environ.get(f"{name.upper()}_BASE_URL", url), environ, _protocol(name))
-        for name, url in KNOWN.items()
-        if environ.get(key_variable(name))
-    }
-    for entry in filter(None, map(str.strip, environ.get(CUSTOM_UPSTREAMS, "").split(","))):
+    endpoints = [*_known(environ), *_listed(environ)]
+    private = _entries(environ, PRIVATE_UPSTREAMS)
+    if unknown := set(private) - known_upstreams(environ):
+        raise ConfigurationError(f"{PRIVATE_UPSTREAMS}: there is no upstream {min(unknown)!r}")
+    return {each.name: replace(each, private=each.name in private) for each in endpoints}
+
+
+def _known(environ: Mapping[str, str]) -> Iterator[Endpoint]:
+    for name, usual in KNOWN.items():
+        if environ.get(key_variable(name)):
+            variable = f"{name.upper()}_BASE_URL"
+            url = environ.get(variable, usual)
+            if not _may_be_url(url):
+                raise ConfigurationError(f"{variable}: cannot read {url!r}; write https://host/v1")
+            yield Endpoint(name, url, environ, _protocol(name))
+
+
+def _listed(environ: Mapping[str, str]) -> Iterator[Endpoint]:
+    for entry in _entries(environ, CUSTOM_UPSTREAMS):
         name, _, url = entry.partition("=")
         speaks: Protocol = "anthropic" if url.startswith(ANTHROPIC_SCHEME) else "openai"
         url = url.removeprefix(ANTHROPIC_SCHEME)
-        if not name or urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        if not name or not _may_be_url(url):
             raise ConfigurationError(
                 f"{CUSTOM_UPSTREAMS}: cannot read {entry!r}; write name=https://host/v1, ..."
             )
-        endpoints[name] = Endpoint(name, url, environ, speaks)
-    return endpoints
+        yield Endpoint(name, url, environ, speaks)
+
+
+def _may_be_url(url: str) -> bool:
+    """Tell whether an upstream may be there; a literal address is as good as said to be private."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return False
+    try:
+        return may_be_called(parts.hostname, inside=True)
+    except ValueError:
+        return True
+
+
+def _entries(environ: Mapping[str, str], variable: str) -> list[str]:
+    return [entry for part in environ.get(variable, "").split(",") if (entry := part.strip())]
 
 
 def _protocol(name: str) -> Protocol:

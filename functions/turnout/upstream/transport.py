@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -16,9 +16,13 @@ CONNECT_TIMEOUT_S: Final = 5.0
 
 
 class Connections:
-    """The connection pool that the upstreams of one process share, opened at the first call."""
+    """The connection pool that the upstreams of one process share, opened at the first call.
 
-    def __init__(self) -> None:
+    The names of `private_hosts` may resolve to addresses of the own network.
+    """
+
+    def __init__(self, private_hosts: Collection[str] = ()) -> None:
+        self._private_hosts = private_hosts
         self._session: aiohttp.ClientSession | None = None
 
     async def request(
@@ -30,10 +34,14 @@ class Connections:
         timeout_s: float,
         data: bytes | None = None,
     ) -> aiohttp.ClientResponse:
-        """Send a request and return once the response's head has come. Use within `failures()`."""
+        """Send a request and return once the response's head has come. Use within `failures()`.
+
+        Raises CallFailed for a compressed response, which was not asked for: a small one may unpack
+        to any size.
+        """
         import aiohttp
 
-        return await self._open().request(
+        response = await self._open().request(
             method,
             url,
             data=data,
@@ -47,6 +55,10 @@ class Connections:
                 total=max(0.001, timeout_s), sock_connect=CONNECT_TIMEOUT_S
             ),
         )
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            response.close()
+            raise CallFailed("answered in a compressed form that was not asked for", status=502)
+        return response
 
     async def close(self) -> None:
         if self._session is not None:
@@ -57,8 +69,12 @@ class Connections:
         if self._session is None:
             import aiohttp
 
+            from turnout.upstream.resolver import CheckedResolver
+
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+                connector=aiohttp.TCPConnector(
+                    limit=0, ttl_dns_cache=60, resolver=CheckedResolver(self._private_hosts)
+                ),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
