@@ -53,7 +53,8 @@ class Caller:
     """Who asks: the tenant, the key (its id, never the secret), and the models it may use.
 
     `group` is a team or an application within the tenant. `models` None means every model of the
-    policy; `admin` lets it into the control plane.
+    policy; `admin` lets it into the control plane. `upstream_keys` are keys of its own, by upstream,
+    which it sent for this request alone.
     """
 
     tenant: str
@@ -61,3 +62,4 @@ class Caller:
     models: tuple[str, ...] | None = None
     admin: bool = False
     group: str = ""
+    upstream_keys: Mapping[str, str] = field(default_factory=dict, repr=False)

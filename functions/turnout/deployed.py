@@ -11,7 +11,7 @@ from turnout.api.app import MOST_BODY_BYTES
 from turnout.errors import ConfigurationError
 from turnout.secret import Secret, read_secret
 from turnout.telemetry import Telemetry
-from turnout.upstream import Endpoint, configured_endpoints, known_upstreams
+from turnout.upstream import Endpoint, known_upstreams, read_endpoints
 from turnout.wiring import Access, Settings
 
 LAYERS: Final = Path("/opt")
@@ -54,10 +54,10 @@ def deployed_endpoints(environ: Mapping[str, str], telemetry: Telemetry) -> dict
     """
     name = environ.get("TURNOUT_SECRET")
     if not name:
-        return configured_endpoints(environ)
+        return read_endpoints(environ)
     secret = Secret(lambda: read_secret(name), telemetry.warn)
     # ChainMap only reads, though its type says that it could write.
-    return configured_endpoints(ChainMap(cast("dict[str, str]", secret), dict(environ)))
+    return read_endpoints(ChainMap(cast("dict[str, str]", secret), dict(environ)))
 
 
 def _access(environ: Mapping[str, str], *, local: bool) -> Access:

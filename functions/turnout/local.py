@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from turnout.upstream import Endpoint, configured_endpoints, known_upstreams
+from turnout.upstream import Endpoint, known_upstreams, read_endpoints
 from turnout.upstream.catalogue import OLLAMA_URL
 from turnout.wiring import Settings
 
@@ -35,7 +35,7 @@ def local_settings(environ: Mapping[str, str]) -> Settings:
 
 def local_endpoints(environ: Mapping[str, str]) -> dict[str, Endpoint]:
     """Return the upstreams with a key in the environment, and an Ollama on its usual port."""
-    endpoints = configured_endpoints(environ)
+    endpoints = read_endpoints(environ)
     url = environ.get("OLLAMA_BASE_URL", OLLAMA_URL)
     if "ollama" not in endpoints and _listens(url):
         endpoints["ollama"] = Endpoint("ollama", url, private=True)

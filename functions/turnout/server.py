@@ -87,8 +87,9 @@ def _family(host: str) -> socket.AddressFamily:
 def _welcome(host: str, port: int, access: str, endpoints: Mapping[str, Endpoint]) -> str:
     address = f"http://{host}:{port}"
     is_open = access == "open"
-    found = ", ".join(endpoints) or "none found, so the built-in demo answers"
-    hint = "" if endpoints else "\n           (set OPENAI_API_KEY or another provider's key)"
+    configured = [name for name, endpoint in endpoints.items() if endpoint.is_configured]
+    found = ", ".join(configured) or "none found, so the built-in demo answers"
+    hint = "" if configured else "\n           (set OPENAI_API_KEY or another provider's key)"
     allowed = "everyone on this machine" if is_open else "keys; make one: turnout keys create NAME"
     key = "" if is_open else " \\\n    -H 'authorization: Bearer YOUR_KEY'"
     return f"""Turnout {__version__} on {address} (open it in a browser to watch it decide)

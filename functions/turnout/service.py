@@ -52,6 +52,7 @@ class Decided:
     """A request that has its decision and not yet its reply."""
 
     request: ChatRequest
+    caller: Caller
     active: ActivePolicy
     record: DecisionRecord
     started: float
@@ -89,7 +90,7 @@ class Router:
         """Return the request with its decision, to be answered. Raises UnknownModel."""
         started = time.perf_counter()
         active, record = await self._decided(request, caller)
-        return Decided(request, active, record, started)
+        return Decided(request, caller, active, record, started)
 
     async def answer(self, decided: Decided) -> Answer:
         """Return the answer of the first candidate that begins well, as `chat` does."""
@@ -98,7 +99,7 @@ class Router:
             await self._record(_closed(record, "refused", started))
             raise _with_id(NoEligibleModel(refusal(record.policy, record.candidates)), record)
         try:
-            exchange = await relay(self.upstreams, _plan(active, record, decided.request))
+            exchange = await relay(self.upstreams, _plan(decided))
         except UpstreamFailed as error:
             failed = replace(record, attempts=error.attempts)
             await self._record(_closed(failed, "failed", started))
@@ -159,7 +160,8 @@ class Router:
         snapshot, seed = await self.book.snapshot(), _seed(request)
         active = self._policy_for(snapshot, request, seed)
         started = time.perf_counter()
-        signals, classifier = self.sensor.sense(request, caller, self.upstreams.names)
+        upstreams = self.upstreams.available_to(caller)
+        signals, classifier = self.sensor.sense(request, caller, upstreams)
         sensed = time.perf_counter()
         decision = decide(active, signals, seed)
         timings = {"sense": _ms(started, sensed), "decide": _ms(sensed)}
@@ -226,12 +228,14 @@ def _seed(request: ChatRequest) -> int:
     return int.from_bytes(digest, "big") >> (64 - SEED_BITS)
 
 
-def _plan(active: ActivePolicy, record: DecisionRecord, request: ChatRequest) -> Plan:
+def _plan(decided: Decided) -> Plan:
+    active, record, request = decided.active, decided.record, decided.request
     models, limits = active.policy.models, active.policy.limits
     choice = choice_of(active.policy, record.chosen.rule if record.chosen else "")
     eligible = [models[candidate.name] for candidate in record.candidates if candidate.eligible]
     return Plan(
         targets=tuple(Target(model.full_id, model.upstream, model.id) for model in eligible),
+        caller=decided.caller,
         body=request.body,
         stream=request.stream,
         why=f"rule {record.chosen.rule}: {record.chosen.reason}" if record.chosen else "",

@@ -90,7 +90,7 @@ def build_upstreams(endpoints: Mapping[str, Endpoint], *, demo: bool) -> Upstrea
         name: speakers[endpoint.speaks](endpoint, connections)
         for name, endpoint in endpoints.items()
     }
-    if demo and not by_name:
+    if demo and not any(endpoint.is_configured for endpoint in endpoints.values()):
         by_name[DEMO_UPSTREAM] = DemoUpstream()
     return Upstreams(by_name)
 

@@ -21,6 +21,7 @@ class MockUpstream:
 
     `ok`, `slow` (50 ms between chunks), `flaky-N` (503 to the first N requests), `patient` (429 to the first,
     asking for 0.3 s), `status-NNN`, `hang`, `reset`, `redirect`, `compressed`, `endless-header`,
+    `picky` (401 to another key than `sk-upstream-secret`),
     `no-completion`, `garbage`, `not-a-stream`, `error-first`, `role-then-error`, `break-N` (cuts the
     connection after N content chunks), `error-N`, `no-finish`, `no-done`, `done-no-finish`, `huge-event`,
     `kilobytes-N` (that much more content, in events of four kilobytes).
@@ -59,6 +60,9 @@ class MockUpstream:
 
     def _unready(self, model: str) -> web.Response | None:
         name, _, times = model.partition("-")
+        if model == "picky" and self.headers[-1]["authorization"] != "Bearer sk-upstream-secret":
+            error = {"message": f"wrong key: {self.headers[-1]['authorization']}"}
+            return web.json_response({"error": error}, status=401)
         if name == "flaky" and len(self.requests) <= int(times):
             error = {"message": "mock is not ready"}
             return web.json_response({"error": error}, status=503, headers={"retry-after": "0"})

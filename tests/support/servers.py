@@ -88,6 +88,7 @@ async def running_turnout(
     book: PolicyBook | None = None,
     shows_playground: bool = False,
     private: Collection[str] = (),
+    keys: Mapping[str, str] | None = None,
 ) -> AsyncIterator[RunningTurnout]:
     """Serve Turnout with these policies and upstreams on a free loopback port."""
     log = io.StringIO()
@@ -97,13 +98,14 @@ async def running_turnout(
         name: Endpoint(
             name,
             url.removeprefix(ANTHROPIC_SCHEME),
-            {key_variable(name): "sk-upstream-secret"},
+            {key_variable(name): "sk-upstream-secret"} if keys is None else keys,
             "anthropic" if url.startswith(ANTHROPIC_SCHEME) else "openai",
+            wants_key=True,
             private=name in private,
         )
         for name, url in upstream_urls.items()
     }
-    upstreams = build_upstreams(endpoints, demo=True)
+    upstreams = build_upstreams(endpoints, demo=keys is None)
     router = Router(
         book or PolicyBook(policies),
         next(iter(policies), "test"),

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 from fastapi import Request
 
 from turnout.chat import Caller
-from turnout.errors import Forbidden, Unauthenticated
+from turnout.errors import Forbidden, InvalidRequest, Unauthenticated
 from turnout.store import Keys
+from turnout.upstream import UPSTREAM_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,28 @@ class AdminAuthenticator:
 async def authenticate(request: Request) -> Caller:
     """The data plane's route dependency."""
     authenticator: Authenticator = request.app.state.authenticator
-    return await authenticator(_credentials(request))
+    caller = await authenticator(_credentials(request))
+    return replace(caller, upstream_keys=_upstream_keys(request))
 
 
 async def authenticate_admin(request: Request) -> Caller:
     """The control plane's route dependency."""
     authenticator: Authenticator = request.app.state.admin_authenticator
     return await authenticator(_credentials(request))
+
+
+def _upstream_keys(request: Request) -> dict[str, str]:
+    """Return the upstreams' keys that the caller brings: `openai=sk-..., anthropic=sk-ant-...`."""
+    keys = {}
+    for part in request.headers.get(UPSTREAM_KEYS, "").split(","):
+        if part.strip():
+            name, _, key = (piece.strip() for piece in part.partition("="))
+            if not name or not key:
+                raise InvalidRequest(
+                    f"{UPSTREAM_KEYS}: write `UPSTREAM=KEY, ...`", param=UPSTREAM_KEYS
+                )
+            keys[name] = key
+    return keys
 
 
 def _credentials(request: Request) -> Credentials:

@@ -1,7 +1,7 @@
 """Upstreams: who answers, how they are called, and how one reply is made of several attempts."""
 
 from turnout.upstream.anthropic import Anthropic
-from turnout.upstream.catalogue import Endpoint, configured_endpoints, known_upstreams
+from turnout.upstream.catalogue import UPSTREAM_KEYS, Endpoint, known_upstreams, read_endpoints
 from turnout.upstream.demo import DemoUpstream
 from turnout.upstream.openai_compatible import OpenAICompatible
 from turnout.upstream.port import Call, CallFailed, CallTimedOut, Reply, Target, Upstream
@@ -10,6 +10,7 @@ from turnout.upstream.sse import data_lines
 from turnout.upstream.transport import Connections
 
 __all__ = [
+    "UPSTREAM_KEYS",
     "Anthropic",
     "Call",
     "CallFailed",
@@ -24,8 +25,8 @@ __all__ = [
     "Target",
     "Upstream",
     "Upstreams",
-    "configured_endpoints",
     "data_lines",
     "known_upstreams",
+    "read_endpoints",
     "relay",
 ]

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic_core import to_json
 
+from turnout.chat import Caller
 from turnout.errors import InvalidRequest
 from turnout.upstream.catalogue import Endpoint
 from turnout.upstream.port import Call, CallFailed, Reply
@@ -26,6 +27,9 @@ class Anthropic:
         self._endpoint = endpoint
         self._connections = connections
 
+    def serves(self, caller: Caller) -> bool:
+        return self._endpoint.serves(caller)
+
     async def open(self, call: Call) -> Reply:
         from turnout.wire.chat_to_messages import messages_from_chat
 
@@ -37,7 +41,10 @@ class Anthropic:
             response = await self._connections.request(
                 "POST",
                 self._endpoint.url("/messages"),
-                headers={"anthropic-version": API_VERSION, "x-api-key": self._endpoint.key or ""},
+                headers={
+                    "anthropic-version": API_VERSION,
+                    "x-api-key": self._endpoint.key_for(call.caller) or "",
+                },
                 data=to_json(body),
                 timeout_s=call.deadline - asyncio.get_running_loop().time(),
             )

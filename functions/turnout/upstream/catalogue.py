@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from turnout.chat import Caller
 from turnout.errors import ConfigurationError
 from turnout.upstream.addresses import may_be_called
 
@@ -18,6 +19,8 @@ Protocol = Literal["openai", "anthropic"]
 ANTHROPIC_SCHEME: Final = "anthropic+"
 CUSTOM_UPSTREAMS: Final = "TURNOUT_UPSTREAMS"
 PRIVATE_UPSTREAMS: Final = "TURNOUT_PRIVATE_UPSTREAMS"
+UPSTREAM_KEYS: Final = "x-turnout-upstream-keys"
+"""The header in which callers send keys of their own."""
 OLLAMA_URL: Final = "http://127.0.0.1:11434/v1"
 
 KNOWN: Final[Mapping[str, str]] = {
@@ -38,12 +41,14 @@ _SPEAK_ANTHROPIC: Final = frozenset({"anthropic"})
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where one upstream is. Its key is looked up among `keys` at each call, so that a rotated one is
-    found, and is never shown. `private`: its name may resolve to an address of the own network."""
+    found, and is never shown. `wants_key`: without one it cannot be called. `private`: its name may
+    resolve to an address of the own network."""
 
     name: str
     base_url: str
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     speaks: Protocol = "openai"
+    wants_key: bool = False
     private: bool = False
 
     def url(self, path: str) -> str:
@@ -56,9 +61,26 @@ class Endpoint:
         return urlsplit(self.base_url).hostname or ""
 
     @property
-    def key(self) -> str | None:
-        """The key to send, None where the upstream needs none."""
-        return self.keys.get(key_variable(self.name)) or None
+    def is_configured(self) -> bool:
+        """Whether every caller may be served."""
+        return not self.wants_key or bool(self.keys.get(key_variable(self.name)))
+
+    def serves(self, caller: Caller) -> bool:
+        """Tell whether this caller may be served."""
+        return not self.wants_key or self.key_for(caller) is not None
+
+    def key_for(self, caller: Caller) -> str | None:
+        """Return the key to call with: one that the caller brings, its tenant's own, or everyone's.
+
+        A tenant's own is kept as `TENANT/OPENAI_API_KEY`. None: there is none.
+        """
+        variable = key_variable(self.name)
+        return (
+            caller.upstream_keys.get(self.name)
+            or self.keys.get(f"{caller.tenant}/{variable}")
+            or self.keys.get(variable)
+            or None
+        )
 
 
 def key_variable(name: str) -> str:
@@ -72,10 +94,10 @@ def known_upstreams(environ: Mapping[str, str]) -> frozenset[str]:
     return frozenset({*KNOWN, "ollama", *listed} - {""})
 
 
-def configured_endpoints(environ: Mapping[str, str]) -> dict[str, Endpoint]:
-    """Return the upstreams that the environment configures, by name.
+def read_endpoints(environ: Mapping[str, str]) -> dict[str, Endpoint]:
+    """Return the upstreams by name: the known ones, and those that the environment adds.
 
-    A known one needs its key (`OPENAI_API_KEY`) and may have another address (`OPENAI_BASE_URL`).
+    A known one needs a key (`OPENAI_API_KEY`) and may have another address (`OPENAI_BASE_URL`).
     Others are listed in TURNOUT_UPSTREAMS as `name=url,name=url`, their keys optional; a url may begin
     with `anthropic+` for one that speaks Anthropic's messages. Those named in TURNOUT_PRIVATE_UPSTREAMS
     may be in the own network. Raises ConfigurationError for an entry that cannot be read.
@@ -89,12 +111,11 @@ def configured_endpoints(environ: Mapping[str, str]) -> dict[str, Endpoint]:
 
 def _known(environ: Mapping[str, str]) -> Iterator[Endpoint]:
     for name, usual in KNOWN.items():
-        if environ.get(key_variable(name)):
-            variable = f"{name.upper()}_BASE_URL"
-            url = environ.get(variable, usual)
-            if not _may_be_url(url):
-                raise ConfigurationError(f"{variable}: cannot read {url!r}; write https://host/v1")
-            yield Endpoint(name, url, environ, _protocol(name))
+        variable = f"{name.upper()}_BASE_URL"
+        url = environ.get(variable, usual)
+        if not _may_be_url(url):
+            raise ConfigurationError(f"{variable}: cannot read {url!r}; write https://host/v1")
+        yield Endpoint(name, url, environ, _protocol(name), wants_key=True)
 
 
 def _listed(environ: Mapping[str, str]) -> Iterator[Endpoint]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
+from turnout.chat import Caller
 from turnout.upstream.port import Call, Reply
 
 SECONDS_PER_WORD: Final = 0.012
@@ -20,6 +21,9 @@ SECONDS_PER_WORD: Final = 0.012
 
 class DemoUpstream:
     """Streams an honest canned reply, word by word."""
+
+    def serves(self, caller: Caller) -> bool:
+        return True
 
     async def open(self, call: Call) -> Reply:
         return _DemoReply(call)

@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic_core import to_json
 
+from turnout.chat import Caller
 from turnout.upstream.catalogue import Endpoint
 from turnout.upstream.port import Call, CallFailed, Reply
 from turnout.upstream.transport import CONNECT_TIMEOUT_S, Connections, HttpReply, failures
@@ -23,27 +24,32 @@ class OpenAICompatible:
         self._connections = connections
         self._first_model: str | None = None
 
+    def serves(self, caller: Caller) -> bool:
+        return self._endpoint.serves(caller)
+
     async def open(self, call: Call) -> Reply:
-        model_id = await self.first_model() if call.model_id == ANY_MODEL else call.model_id
+        model_id = await self._model_id(call)
         with failures():
             response = await self._connections.request(
                 "POST",
                 self._endpoint.url("/chat/completions"),
-                headers=self._headers(),
+                headers=self._headers(call.caller),
                 data=to_json({**call.body, "model": model_id}),
                 timeout_s=call.deadline - asyncio.get_running_loop().time(),
             )
         return HttpReply(response)
 
-    async def first_model(self, *, timeout_s: float = CONNECT_TIMEOUT_S) -> str:
-        """Return the id of the first model that the upstream lists. Raises CallFailed."""
+    async def _model_id(self, call: Call) -> str:
+        """Return the model to ask for; for any model, the first that the upstream lists."""
+        if call.model_id != ANY_MODEL:
+            return call.model_id
         if self._first_model is None:
             with failures():
                 response = await self._connections.request(
                     "GET",
                     self._endpoint.url("/models"),
-                    headers=self._headers(),
-                    timeout_s=timeout_s,
+                    headers=self._headers(call.caller),
+                    timeout_s=CONNECT_TIMEOUT_S,
                 )
                 async with response:
                     listing = await response.json(content_type=None)
@@ -56,6 +62,6 @@ class OpenAICompatible:
     async def close(self) -> None:
         await self._connections.close()
 
-    def _headers(self) -> dict[str, str]:
-        key = self._endpoint.key
+    def _headers(self, caller: Caller) -> dict[str, str]:
+        key = self._endpoint.key_for(caller)
         return {"Authorization": f"Bearer {key}"} if key else {}

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from turnout.chat import Caller
+
 
 class CallFailed(Exception):
     """A call that gave no reply to pass on; the message names no key and no address.
@@ -43,13 +45,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of one model. `deadline` is in the event loop's time; `why` tells why it was chosen."""
+    """One call of one model for one caller, who may bring a key for it. `deadline` is in the event
+    loop's time; `why` tells why the model was chosen."""
 
     model: str
     model_id: str
     body: Mapping[str, Any] = field(repr=False)
     stream: bool
     deadline: float
+    caller: Caller
+    brings_key: bool = False
     why: str = ""
 
 
@@ -74,6 +79,9 @@ class Reply(Protocol):
 
 class Upstream(Protocol):
     """Something that answers chat completions in OpenAI's format."""
+
+    def serves(self, caller: Caller) -> bool:
+        """Tell whether there is a key to call with for this caller, or none is needed."""
 
     async def open(self, call: Call) -> Reply:
         """Send the call and return once the response's head has come. Raises CallFailed."""

@@ -12,10 +12,12 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from turnout.attempt import Attempt
+from turnout.chat import Caller
 from turnout.cost import Usage
-from turnout.errors import UpstreamBroke, UpstreamFailed, UpstreamTimeout
+from turnout.errors import InvalidRequest, UpstreamBroke, UpstreamFailed, UpstreamTimeout
 from turnout.record import Outcome
 from turnout.signals import BYTES_PER_TOKEN, DEMO_UPSTREAM
+from turnout.upstream.catalogue import UPSTREAM_KEYS
 from turnout.upstream.health import Health
 from turnout.upstream.port import Call, CallFailed, CallTimedOut, Reply, Target, Upstream
 from turnout.upstream.retries import RetryBudget, wait_s
@@ -36,7 +38,7 @@ MOST_REPLY_BYTES: Final = 32 << 20
 DRAIN_S: Final = 1.0
 """How long the end of a connection is waited for after the end of a stream, in seconds."""
 _TRY_ANOTHER: Final = frozenset({408, 409, 429})
-_OWN_KEY_REFUSED: Final = frozenset({401, 403})
+_KEY_REFUSED: Final = frozenset({401, 403})
 
 
 class Upstreams:
@@ -44,13 +46,25 @@ class Upstreams:
 
     def __init__(self, by_name: Mapping[str, Upstream]) -> None:
         self._by_name = dict(by_name)
-        self.names = tuple(self._by_name)
         self.health = Health()
         self.budget = RetryBudget()
 
-    def find(self, name: str) -> Upstream:
-        """Return the upstream. Raises KeyError for one that is not configured."""
-        return self._by_name.get(name) or self._by_name[DEMO_UPSTREAM]
+    def available_to(self, caller: Caller) -> tuple[str, ...]:
+        """Return the names of those that may be called for the caller. Raises InvalidRequest for a key
+        that it brings of an upstream that is not known."""
+        for name in caller.upstream_keys:
+            if name not in self._by_name:
+                known = ", ".join(self._by_name)
+                raise InvalidRequest(
+                    f"{UPSTREAM_KEYS}: no upstream {name!r}; known are {known}",
+                    param=UPSTREAM_KEYS,
+                )
+        return tuple(name for name, each in self._by_name.items() if each.serves(caller))
+
+    def find(self, name: str, caller: Caller) -> Upstream:
+        """Return the upstream. Raises KeyError for one that cannot be called for the caller."""
+        upstream = self._by_name.get(name)
+        return upstream if upstream and upstream.serves(caller) else self._by_name[DEMO_UPSTREAM]
 
     async def close(self) -> None:
         for upstream in self._by_name.values():
@@ -59,9 +73,11 @@ class Upstreams:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to relay: the targets in order, the caller's body, and how long it may take, in seconds."""
+    """What to relay: the targets in order, the caller and its body, and how long it may take, in
+    seconds."""
 
     targets: tuple[Target, ...]
+    caller: Caller
     body: Mapping[str, Any] = field(repr=False)
     stream: bool
     why: str
@@ -105,7 +121,16 @@ async def relay(upstreams: Upstreams, plan: Plan) -> Exchange:
     upstreams.budget.earn()
     while True:
         target, started = waiting.popleft(), time.perf_counter()
-        call = Call(target.model, target.model_id, plan.body, plan.stream, deadline, plan.why)
+        call = Call(
+            target.model,
+            target.model_id,
+            plan.body,
+            plan.stream,
+            deadline,
+            plan.caller,
+            target.upstream in plan.caller.upstream_keys,
+            plan.why,
+        )
         try:
             exchange = await _watched_attempt(upstreams, target, call, plan.first_chunk_s)
         except CallFailed as error:
@@ -149,9 +174,10 @@ async def _watched_attempt(
     health = upstreams.health
     health.begin(target)
     try:
-        exchange = await _attempt(upstreams.find(target.upstream), call, first_chunk_s)
+        exchange = await _attempt(upstreams.find(target.upstream, call.caller), call, first_chunk_s)
     except CallFailed:
-        health.failed(target)
+        # With a key of the caller's own, the key may be at fault and not the model.
+        (health.left if call.brings_key else health.failed)(target)
         raise
     except BaseException:
         health.left(target)
@@ -168,7 +194,7 @@ async def _attempt(upstream: Upstream, call: Call, first_chunk_s: float) -> Exch
         async with asyncio.timeout_at(limit):
             reply = await upstream.open(call)
             try:
-                return await _begin(reply, call.stream)
+                return await _begin(reply, call)
             except BaseException:
                 await reply.close()
                 raise
@@ -176,10 +202,15 @@ async def _attempt(upstream: Upstream, call: Call, first_chunk_s: float) -> Exch
         raise CallTimedOut("no answer within the time allowed") from None
 
 
-async def _begin(reply: Reply, stream: bool) -> Exchange:
+async def _begin(reply: Reply, call: Call) -> Exchange:
+    if reply.status in _KEY_REFUSED:
+        # Its message may quote the key.
+        whose, status = ("the caller's own", 401) if call.brings_key else ("Turnout's own", 502)
+        message = f"refused {whose} key ({reply.status})"
+        raise CallFailed(message, status=status, try_another=False)
     if reply.status != 200:
         return _rejected(reply, await _read(reply))
-    if not stream:
+    if not call.stream:
         return _completed(reply, await _read(reply))
     if reply.content_type != "text/event-stream":
         raise CallFailed(f"answered {reply.content_type}, not a stream", status=reply.status)
@@ -189,9 +220,6 @@ async def _begin(reply: Reply, stream: bool) -> Exchange:
 def _rejected(reply: Reply, body: bytes) -> Exchange:
     """Return the upstream's refusal of this request, or raise CallFailed where it is not that."""
     status, message = reply.status, error_message(json_object(body)) or "no message"
-    if status in _OWN_KEY_REFUSED:
-        # The caller cannot mend this, and the message may quote the key.
-        raise CallFailed(f"refused Turnout's own key ({status})", status=502, try_another=False)
     if status < 400 or status >= 500 or status in _TRY_ANOTHER:
         raise CallFailed(
             f"answered {status}: {message}",
