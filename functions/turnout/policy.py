@@ -148,7 +148,8 @@ class Objective(Part):
 class Choice(Part):
     """Models to draw from by weight, or by an objective, and models to fall back on in their order.
 
-    `timeout_s`, `first_chunk_s` and `attempts`, where given, take the place of the limits'.
+    `timeout_s`, `first_chunk_s` and `attempts`, where given, take the place of the limits'. After
+    `hedge_s` without a reply the next model is called beside the first, and the first to begin wins.
     """
 
     use: Shares
@@ -157,6 +158,7 @@ class Choice(Part):
     timeout_s: Seconds | None = None
     first_chunk_s: Seconds | None = None
     attempts: Attempts | None = None
+    hedge_s: Seconds | None = None
 
     def model_names(self) -> Iterator[tuple[str, str]]:
         """Yield (path, model name) for every model named here."""

@@ -242,6 +242,7 @@ def _plan(decided: Decided) -> Plan:
         timeout_s=choice.timeout_s or limits.timeout_s,
         first_chunk_s=choice.first_chunk_s or limits.first_chunk_s,
         attempts=choice.attempts or limits.attempts,
+        hedge_s=choice.hedge_s,
     )
 
 

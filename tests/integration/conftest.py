@@ -24,12 +24,17 @@ async def mock() -> AsyncIterator[MockUpstream]:
 def start(mock: MockUpstream, tmp_path: Path) -> StartTurnout:
     """Start a Turnout whose default route tries the mock's models of these names in order."""
 
-    def start(*model_ids: str, limits: dict[str, Any] | None = None, **options: Any) -> Any:
+    def start(
+        *model_ids: str,
+        limits: dict[str, Any] | None = None,
+        choice: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
         names = [f"m{i}" for i in range(len(model_ids))]
         models = {name: model(id=id_) for name, id_ in zip(names, model_ids, strict=True)}
         policy = document(
             models=models,
-            default={"use": [names[0]], "fallback": names[1:]},
+            default={"use": [names[0]], "fallback": names[1:], **(choice or {})},
             limits=limits or {},
             **options.pop("policy", {}),
         )

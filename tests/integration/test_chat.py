@@ -10,6 +10,7 @@ from openai import AsyncOpenAI
 
 from support.mock_upstream import USAGE, WORDS, MockUpstream
 from support.servers import RunningTurnout
+from support.waiting import until
 
 TEXT = "".join(WORDS)
 
@@ -224,8 +225,7 @@ async def test_a_client_that_leaves_ends_the_upstream_call_and_is_recorded(
         async with asyncio.timeout(1):
             await mock.closed_by_client.wait()
         assert time.monotonic() - started < 1
-        while not turnout.logged():  # noqa: ASYNC110 - the log has no event to wait for
-            await asyncio.sleep(0.01)
+        await until(turnout.logged)
         assert turnout.logged()[0]["decision"]["outcome"] == "client_gone"
 
 

@@ -11,6 +11,7 @@ from openai import APIError, AsyncOpenAI
 from support.mock_upstream import WORDS, MockUpstream
 from support.policies import active, document, model
 from support.servers import RunningTurnout, running_turnout
+from support.waiting import until
 
 MESSAGES = [{"role": "user", "content": "x"}]
 
@@ -317,15 +318,11 @@ async def test_a_client_that_leaves_before_the_reply_begins_ends_the_upstream_ca
         body = {**body, "messages": [{"role": "user", "content": "hi"}]}
     async with start("hang") as turnout:
         asking = asyncio.create_task(turnout.post(f"/v1/{path}", body))
-        async with asyncio.timeout(5):
-            while not mock.requests:  # noqa: ASYNC110 (the mock tells it no other way)
-                await asyncio.sleep(0.01)
+        await until(lambda: mock.requests)
         asking.cancel()
         async with asyncio.timeout(1):
             await mock.closed_by_client.wait()
-        async with asyncio.timeout(1):
-            while not turnout.logged():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until(turnout.logged, within_s=1)
         assert turnout.logged()[-1]["decision"]["outcome"] == "client_gone"
 
 

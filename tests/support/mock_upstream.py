@@ -19,7 +19,8 @@ WORDS = ["Hello", " from", " the", " mock", " upstream", "."]
 class MockUpstream:
     """Answers by the model asked for:
 
-    `ok`, `slow` (50 ms between chunks), `flaky-N` (503 to the first N requests), `patient` (429 to the first,
+    `ok`, `slow` (50 ms between chunks), `late` (after 200 ms; `late-503` with that status), `later` (after 400 ms),
+    `flaky-N` (503 to the first N requests), `patient` (429 to the first,
     asking for 0.3 s), `status-NNN`, `hang`, `reset`, `redirect`, `compressed`, `endless-header`,
     `picky` (401 to another key than `sk-upstream-secret`),
     `no-completion`, `garbage`, `not-a-stream`, `error-first`, `role-then-error`, `break-N` (cuts the
@@ -33,14 +34,17 @@ class MockUpstream:
         self.headers: list[dict[str, str]] = []
         self.sent_at: list[float] = []
         self.closed_by_client = asyncio.Event()
+        self.closed = 0
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.requests.append(body)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         model: str = body["model"]
-        if model.startswith("status-"):
-            status = int(model.removeprefix("status-"))
+        if model.startswith("late"):
+            await asyncio.sleep(0.4 if model == "later" else 0.2)
+        if model.startswith(("status-", "late-")):
+            status = int(model.partition("-")[2])
             error = {"message": f"mock says {status}", "type": "mock", "code": None, "param": None}
             return web.json_response({"error": error}, status=status)
         if unready := self._unready(model):
@@ -77,8 +81,12 @@ class MockUpstream:
         try:
             await asyncio.sleep(30)
         except asyncio.CancelledError:
-            self.closed_by_client.set()
+            self._closed_by_client()
             raise
+
+    def _closed_by_client(self) -> None:
+        self.closed += 1
+        self.closed_by_client.set()
 
     async def _stream(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
@@ -88,7 +96,7 @@ class MockUpstream:
                 self.sent_at.append(asyncio.get_running_loop().time())
                 await response.write(event)
         except (asyncio.CancelledError, ConnectionResetError):
-            self.closed_by_client.set()
+            self._closed_by_client()
             raise
         return response
 

@@ -3,9 +3,10 @@
 from turnout.upstream.anthropic import Anthropic
 from turnout.upstream.catalogue import UPSTREAM_KEYS, Endpoint, known_upstreams, read_endpoints
 from turnout.upstream.demo import DemoUpstream
+from turnout.upstream.exchange import Exchange
 from turnout.upstream.openai_compatible import OpenAICompatible
 from turnout.upstream.port import Call, CallFailed, CallTimedOut, Reply, Target, Upstream
-from turnout.upstream.relay import Exchange, Plan, Upstreams, relay
+from turnout.upstream.relay import Plan, Upstreams, relay
 from turnout.upstream.sse import data_lines
 from turnout.upstream.transport import Connections
 

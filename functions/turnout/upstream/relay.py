@@ -5,40 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-from pydantic_core import to_json
+from typing import Any
 
 from turnout.attempt import Attempt
 from turnout.chat import Caller
-from turnout.cost import Usage
-from turnout.errors import InvalidRequest, UpstreamBroke, UpstreamFailed, UpstreamTimeout
-from turnout.record import Outcome
-from turnout.signals import BYTES_PER_TOKEN, DEMO_UPSTREAM
+from turnout.errors import InvalidRequest, UpstreamFailed, UpstreamTimeout
+from turnout.signals import DEMO_UPSTREAM
 from turnout.upstream.catalogue import UPSTREAM_KEYS
+from turnout.upstream.exchange import Exchange, begin
 from turnout.upstream.health import Health
-from turnout.upstream.port import Call, CallFailed, CallTimedOut, Reply, Target, Upstream
+from turnout.upstream.port import Call, CallFailed, CallTimedOut, Target, Upstream
 from turnout.upstream.retries import RetryBudget, wait_s
-from turnout.upstream.sse import (
-    MOST_EVENT_BYTES,
-    UNFINISHED,
-    ChatStreamWatch,
-    EventSplitter,
-    EventTooLarge,
-    NotAChunk,
-    error_message,
-    first_content,
-    json_object,
-    usage_of,
-)
-
-MOST_REPLY_BYTES: Final = 32 << 20
-DRAIN_S: Final = 1.0
-"""How long the end of a connection is waited for after the end of a stream, in seconds."""
-_TRY_ANOTHER: Final = frozenset({408, 409, 429})
-_KEY_REFUSED: Final = frozenset({401, 403})
 
 
 class Upstreams:
@@ -74,7 +53,7 @@ class Upstreams:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to relay: the targets in order, the caller and its body, and how long it may take, in
-    seconds."""
+    seconds. After `hedge_s` without a reply the next target is called beside the first."""
 
     targets: tuple[Target, ...]
     caller: Caller
@@ -84,29 +63,7 @@ class Plan:
     timeout_s: float
     first_chunk_s: float
     attempts: int = 3
-
-
-@dataclass(slots=True)
-class Exchange:
-    """A reply that has begun well. Iterate `chunks` to its end or leave it; then `close()`.
-
-    `outcome` is None until it is known, which is just before the last bytes are yielded.
-    `output_estimate` counts output tokens for when the upstream tells no `usage`.
-    """
-
-    status: int
-    content_type: str
-    chunks: AsyncIterator[bytes]
-    reply: Reply
-    model: str = ""
-    attempts: tuple[Attempt, ...] = ()
-    outcome: Outcome | None = None
-    usage: Usage | None = None
-    output_estimate: int = 0
-
-    async def close(self) -> None:
-        """Close the upstream's connection, unless the reply was read to its end."""
-        await self.reply.close()
+    hedge_s: float | None = None
 
 
 async def relay(upstreams: Upstreams, plan: Plan) -> Exchange:
@@ -115,56 +72,116 @@ async def relay(upstreams: Upstreams, plan: Plan) -> Exchange:
     Raises UpstreamFailed with every attempt when none does, or at once when an upstream's failure
     would be the same elsewhere.
     """
-    deadline = asyncio.get_running_loop().time() + plan.timeout_s
-    attempts: list[Attempt] = []
-    waiting = deque(upstreams.health.ordered(plan.targets))
-    upstreams.budget.earn()
-    while True:
-        target, started = waiting.popleft(), time.perf_counter()
+    attempts = _Attempts(upstreams, plan)
+    try:
+        return await attempts.first_that_begins_well()
+    finally:
+        await attempts.leave_the_rest()
+
+
+class _Attempts:
+    """The attempts at one reply: one after the other, or two at once where the first is silent for long."""
+
+    def __init__(self, upstreams: Upstreams, plan: Plan) -> None:
+        self._upstreams = upstreams
+        self._plan = plan
+        self._deadline = _now() + plan.timeout_s
+        self._waiting = deque(upstreams.health.ordered(plan.targets))
+        self._running: dict[asyncio.Task[Exchange], tuple[Target, float]] = {}
+        self._ended: list[Attempt] = []
+        self._may_hedge = plan.hedge_s is not None
+        upstreams.budget.earn()
+
+    async def first_that_begins_well(self) -> Exchange:
+        self._start()
+        while True:
+            done, _ = await asyncio.wait(
+                self._running, timeout=self._patience_s(), return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                self._hedge()
+            for attempt in done:
+                target, started = self._running.pop(attempt)
+                try:
+                    exchange = attempt.result()
+                except CallFailed as error:
+                    self._note(target, started, error.status, str(error))
+                    await self._after(error, target)
+                else:
+                    return self._won(exchange, target, started)
+
+    async def leave_the_rest(self) -> None:
+        """End the calls that were overtaken, or that nobody waits for any more."""
+        for attempt in self._running:
+            attempt.cancel()
+        for left in await asyncio.gather(*self._running, return_exceptions=True):
+            if isinstance(left, Exchange):
+                await left.close()
+
+    def _start(self) -> None:
+        target, plan = self._waiting.popleft(), self._plan
         call = Call(
             target.model,
             target.model_id,
             plan.body,
             plan.stream,
-            deadline,
+            self._deadline,
             plan.caller,
             target.upstream in plan.caller.upstream_keys,
             plan.why,
         )
-        try:
-            exchange = await _watched_attempt(upstreams, target, call, plan.first_chunk_s)
-        except CallFailed as error:
-            attempts.append(Attempt(target.model, error.status, str(error), _ms_since(started)))
-            if not error.try_another or len(attempts) >= plan.attempts:
-                raise _failure(attempts, error) from None
-            if not waiting and await _may_retry(upstreams, target, error, deadline):
-                waiting.append(target)
-            if not waiting or asyncio.get_running_loop().time() >= deadline:
-                raise _failure(attempts, error) from None
-        else:
-            attempts.append(Attempt(target.model, exchange.status, None, _ms_since(started)))
-            exchange.model, exchange.attempts = target.model, tuple(attempts)
-            return exchange
+        attempt = _watched_attempt(self._upstreams, target, call, plan.first_chunk_s)
+        self._running[asyncio.create_task(attempt)] = target, time.perf_counter()
 
+    def _patience_s(self) -> float | None:
+        """Return how long to wait for the running attempt before another is made beside it."""
+        most = len(self._ended) + len(self._running) >= self._plan.attempts
+        return None if most or not self._waiting or not self._may_hedge else self._plan.hedge_s
 
-async def _may_retry(
-    upstreams: Upstreams, target: Target, error: CallFailed, deadline: float
-) -> bool:
-    """Wait before the last candidate is called again, where it is well enough and there is time."""
-    pause = wait_s(error.retry_after_s)
-    now = asyncio.get_running_loop().time()
-    if isinstance(error, CallTimedOut) or now + pause >= deadline:
-        return False
-    if upstreams.health.is_shut_out(target) or not upstreams.budget.spend():
-        return False
-    await asyncio.sleep(pause)
-    return True
+    def _hedge(self) -> None:
+        self._may_hedge = False
+        if self._upstreams.budget.spend():
+            self._start()
 
+    async def _after(self, error: CallFailed, target: Target) -> None:
+        """Make the next attempt. Raises UpstreamFailed when there is none to make."""
+        if not error.try_another:
+            raise self._failure(error) from None
+        if self._running:
+            return
+        if len(self._ended) >= self._plan.attempts:
+            raise self._failure(error) from None
+        if not self._waiting and await self._may_retry(target, error):
+            self._waiting.append(target)
+        if not self._waiting or _now() >= self._deadline:
+            raise self._failure(error) from None
+        self._start()
 
-def _failure(attempts: Sequence[Attempt], last: CallFailed) -> UpstreamFailed:
-    told = "; ".join(f"{attempt.model}: {attempt.error}" for attempt in attempts)
-    kind = UpstreamTimeout if isinstance(last, CallTimedOut) else UpstreamFailed
-    return kind(f"no model answered ({told})", status=last.status, attempts=attempts)
+    async def _may_retry(self, target: Target, error: CallFailed) -> bool:
+        """Wait before the last candidate is called again, where it is well enough and there is time."""
+        pause = wait_s(error.retry_after_s)
+        if isinstance(error, CallTimedOut) or _now() + pause >= self._deadline:
+            return False
+        if self._upstreams.health.is_shut_out(target) or not self._upstreams.budget.spend():
+            return False
+        await asyncio.sleep(pause)
+        return True
+
+    def _won(self, exchange: Exchange, target: Target, started: float) -> Exchange:
+        for overtaken, began in self._running.values():
+            self._note(overtaken, began, None, f"{target.model} answered first")
+        self._note(target, started, exchange.status, None)
+        exchange.model, exchange.attempts = target.model, tuple(self._ended)
+        return exchange
+
+    def _note(self, target: Target, started: float, status: int | None, error: str | None) -> None:
+        ms = round((time.perf_counter() - started) * 1000, 3)
+        self._ended.append(Attempt(target.model, status, error, ms))
+
+    def _failure(self, last: CallFailed) -> UpstreamFailed:
+        told = "; ".join(f"{attempt.model}: {attempt.error}" for attempt in self._ended)
+        kind = UpstreamTimeout if isinstance(last, CallTimedOut) else UpstreamFailed
+        return kind(f"no model answered ({told})", status=last.status, attempts=self._ended)
 
 
 async def _watched_attempt(
@@ -194,7 +211,7 @@ async def _attempt(upstream: Upstream, call: Call, first_chunk_s: float) -> Exch
         async with asyncio.timeout_at(limit):
             reply = await upstream.open(call)
             try:
-                return await _begin(reply, call)
+                return await begin(reply, call)
             except BaseException:
                 await reply.close()
                 raise
@@ -202,126 +219,5 @@ async def _attempt(upstream: Upstream, call: Call, first_chunk_s: float) -> Exch
         raise CallTimedOut("no answer within the time allowed") from None
 
 
-async def _begin(reply: Reply, call: Call) -> Exchange:
-    if reply.status in _KEY_REFUSED:
-        # Its message may quote the key.
-        whose, status = ("the caller's own", 401) if call.brings_key else ("Turnout's own", 502)
-        message = f"refused {whose} key ({reply.status})"
-        raise CallFailed(message, status=status, try_another=False)
-    if reply.status != 200:
-        return _rejected(reply, await _read(reply))
-    if not call.stream:
-        return _completed(reply, await _read(reply))
-    if reply.content_type != "text/event-stream":
-        raise CallFailed(f"answered {reply.content_type}, not a stream", status=reply.status)
-    return await _streaming(reply)
-
-
-def _rejected(reply: Reply, body: bytes) -> Exchange:
-    """Return the upstream's refusal of this request, or raise CallFailed where it is not that."""
-    status, message = reply.status, error_message(json_object(body)) or "no message"
-    if status < 400 or status >= 500 or status in _TRY_ANOTHER:
-        raise CallFailed(
-            f"answered {status}: {message}",
-            status=status if status >= 400 else None,
-            retry_after_s=reply.retry_after_s,
-        )
-    return Exchange(status, reply.content_type, _once(body), reply, outcome="rejected")
-
-
-def _completed(reply: Reply, body: bytes) -> Exchange:
-    completion = json_object(body)
-    choices = completion.get("choices")
-    if not isinstance(choices, list):
-        message = error_message(completion) or "no completion"
-        raise CallFailed(f"answered 200 without a completion: {message}", status=502)
-    exchange = Exchange(reply.status, reply.content_type, _once(body), reply, outcome="ok")
-    exchange.usage = usage_of(completion)
-    exchange.output_estimate = len(to_json(choices)) // BYTES_PER_TOKEN
-    return exchange
-
-
-async def _streaming(reply: Reply) -> Exchange:
-    """Hold the stream until its first content, so that an error before it can fall back unseen."""
-    splitter, chunks, held = EventSplitter(), reply.chunks(), b""
-    try:
-        async for chunk in chunks:
-            held += splitter.feed(chunk)
-            if first_content(held) is not None:
-                break
-            if len(held) > MOST_EVENT_BYTES:
-                raise EventTooLarge("too much before the first content")
-        else:
-            raise CallFailed("the stream ended before any content", status=502)
-    except NotAChunk as error:
-        raise CallFailed(f"the stream began with an error: {error}", status=502) from None
-    except EventTooLarge as error:
-        raise CallFailed(str(error), status=502) from None
-    exchange = Exchange(reply.status, reply.content_type, _once(b""), reply)
-    exchange.chunks = _pass_on(exchange, held, chunks, splitter)
-    return exchange
-
-
-async def _pass_on(
-    exchange: Exchange, held: bytes, chunks: AsyncIterator[bytes], splitter: EventSplitter
-) -> AsyncIterator[bytes]:
-    """Yield the stream's events untouched. Raises UpstreamBroke instead of ending short."""
-    watch = ChatStreamWatch()
-    try:
-        async for events in _whole_events(held, chunks, splitter):
-            passed = watch.see(events)
-            exchange.usage, exchange.output_estimate = watch.usage, watch.deltas
-            if watch.done:
-                exchange.outcome = "ok"
-                yield passed
-                await _drain(chunks)
-                return
-            if passed:
-                yield passed
-            if watch.error:
-                break
-    except (CallFailed, EventTooLarge) as error:
-        watch.error = str(error)
-    if watch.finished and not watch.error:
-        exchange.outcome = "ok"
-        return
-    exchange.outcome = "broken"
-    raise UpstreamBroke(f"{exchange.model} broke off: {watch.error or UNFINISHED}")
-
-
-async def _whole_events(
-    held: bytes, chunks: AsyncIterator[bytes], splitter: EventSplitter
-) -> AsyncIterator[bytes]:
-    yield held
-    async for chunk in chunks:
-        if events := splitter.feed(chunk):
-            yield events
-    if rest := splitter.flush():
-        yield rest
-
-
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
-    """Read what follows the end, so that the connection can be used again."""
-    try:
-        async with asyncio.timeout(DRAIN_S):
-            async for _ in chunks:
-                pass
-    except (CallFailed, TimeoutError):
-        pass
-
-
-async def _read(reply: Reply) -> bytes:
-    body = bytearray()
-    async for chunk in reply.chunks():
-        body += chunk
-        if len(body) > MOST_REPLY_BYTES:
-            raise CallFailed(f"the reply is over {MOST_REPLY_BYTES >> 20} MiB", status=502)
-    return bytes(body)
-
-
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    yield body
-
-
-def _ms_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 3)
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,180 @@
+"""One reply, from its first content to its end: what came of it, and its bytes untouched."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic_core import to_json
+
+from turnout.attempt import Attempt
+from turnout.cost import Usage
+from turnout.errors import UpstreamBroke
+from turnout.record import Outcome
+from turnout.signals import BYTES_PER_TOKEN
+from turnout.upstream.port import Call, CallFailed, Reply
+from turnout.upstream.sse import (
+    MOST_EVENT_BYTES,
+    UNFINISHED,
+    ChatStreamWatch,
+    EventSplitter,
+    EventTooLarge,
+    NotAChunk,
+    error_message,
+    first_content,
+    json_object,
+    usage_of,
+)
+
+MOST_REPLY_BYTES: Final = 32 << 20
+DRAIN_S: Final = 1.0
+"""How long the end of a connection is waited for after the end of a stream, in seconds."""
+_TRY_ANOTHER: Final = frozenset({408, 409, 429})
+_KEY_REFUSED: Final = frozenset({401, 403})
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A reply that has begun well. Iterate `chunks` to its end or leave it; then `close()`.
+
+    `outcome` is None until it is known, which is just before the last bytes are yielded.
+    `output_estimate` counts output tokens for when the upstream tells no `usage`.
+    """
+
+    status: int
+    content_type: str
+    chunks: AsyncIterator[bytes]
+    reply: Reply
+    model: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    outcome: Outcome | None = None
+    usage: Usage | None = None
+    output_estimate: int = 0
+
+    async def close(self) -> None:
+        """Close the upstream's connection, unless the reply was read to its end."""
+        await self.reply.close()
+
+
+async def begin(reply: Reply, call: Call) -> Exchange:
+    """Return the exchange once its reply is known to be good. Raises CallFailed."""
+    if reply.status in _KEY_REFUSED:
+        # Its message may quote the key.
+        whose, status = ("the caller's own", 401) if call.brings_key else ("Turnout's own", 502)
+        message = f"refused {whose} key ({reply.status})"
+        raise CallFailed(message, status=status, try_another=False)
+    if reply.status != 200:
+        return _rejected(reply, await _read(reply))
+    if not call.stream:
+        return _completed(reply, await _read(reply))
+    if reply.content_type != "text/event-stream":
+        raise CallFailed(f"answered {reply.content_type}, not a stream", status=reply.status)
+    return await _streaming(reply)
+
+
+def _rejected(reply: Reply, body: bytes) -> Exchange:
+    """Return the upstream's refusal of this request, or raise CallFailed where it is not that."""
+    status, message = reply.status, error_message(json_object(body)) or "no message"
+    if status < 400 or status >= 500 or status in _TRY_ANOTHER:
+        raise CallFailed(
+            f"answered {status}: {message}",
+            status=status if status >= 400 else None,
+            retry_after_s=reply.retry_after_s,
+        )
+    return Exchange(status, reply.content_type, _once(body), reply, outcome="rejected")
+
+
+def _completed(reply: Reply, body: bytes) -> Exchange:
+    completion = json_object(body)
+    choices = completion.get("choices")
+    if not isinstance(choices, list):
+        message = error_message(completion) or "no completion"
+        raise CallFailed(f"answered 200 without a completion: {message}", status=502)
+    exchange = Exchange(reply.status, reply.content_type, _once(body), reply, outcome="ok")
+    exchange.usage = usage_of(completion)
+    exchange.output_estimate = len(to_json(choices)) // BYTES_PER_TOKEN
+    return exchange
+
+
+async def _streaming(reply: Reply) -> Exchange:
+    """Hold the stream until its first content, so that an error before it can fall back unseen."""
+    splitter, chunks, held = EventSplitter(), reply.chunks(), b""
+    try:
+        async for chunk in chunks:
+            held += splitter.feed(chunk)
+            if first_content(held) is not None:
+                break
+            if len(held) > MOST_EVENT_BYTES:
+                raise EventTooLarge("too much before the first content")
+        else:
+            raise CallFailed("the stream ended before any content", status=502)
+    except NotAChunk as error:
+        raise CallFailed(f"the stream began with an error: {error}", status=502) from None
+    except EventTooLarge as error:
+        raise CallFailed(str(error), status=502) from None
+    exchange = Exchange(reply.status, reply.content_type, _once(b""), reply)
+    exchange.chunks = _pass_on(exchange, held, chunks, splitter)
+    return exchange
+
+
+async def _pass_on(
+    exchange: Exchange, held: bytes, chunks: AsyncIterator[bytes], splitter: EventSplitter
+) -> AsyncIterator[bytes]:
+    """Yield the stream's events untouched. Raises UpstreamBroke instead of ending short."""
+    watch = ChatStreamWatch()
+    try:
+        async for events in _whole_events(held, chunks, splitter):
+            passed = watch.see(events)
+            exchange.usage, exchange.output_estimate = watch.usage, watch.deltas
+            if watch.done:
+                exchange.outcome = "ok"
+                yield passed
+                await _drain(chunks)
+                return
+            if passed:
+                yield passed
+            if watch.error:
+                break
+    except (CallFailed, EventTooLarge) as error:
+        watch.error = str(error)
+    if watch.finished and not watch.error:
+        exchange.outcome = "ok"
+        return
+    exchange.outcome = "broken"
+    raise UpstreamBroke(f"{exchange.model} broke off: {watch.error or UNFINISHED}")
+
+
+async def _whole_events(
+    held: bytes, chunks: AsyncIterator[bytes], splitter: EventSplitter
+) -> AsyncIterator[bytes]:
+    yield held
+    async for chunk in chunks:
+        if events := splitter.feed(chunk):
+            yield events
+    if rest := splitter.flush():
+        yield rest
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    """Read what follows the end, so that the connection can be used again."""
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            async for _ in chunks:
+                pass
+    except (CallFailed, TimeoutError):
+        pass
+
+
+async def _read(reply: Reply) -> bytes:
+    body = bytearray()
+    async for chunk in reply.chunks():
+        body += chunk
+        if len(body) > MOST_REPLY_BYTES:
+            raise CallFailed(f"the reply is over {MOST_REPLY_BYTES >> 20} MiB", status=502)
+    return bytes(body)
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
