@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import torch
 from tokenizers import Tokenizer
@@ -23,7 +24,7 @@ from turnout_training.encoder import PADDING, Encoder
 MOST_TOKENS: Final = 96
 MOST_CHARACTERS: Final = 3_000
 BATCH: Final = 32
-EPOCHS: Final = 2
+EPOCHS: Final = 3
 PEAK_LEARNING_RATE: Final = 3e-4
 ROWS_OF_A_SOURCE: Final = 80
 """How many rows of one benchmark's format are enough; people's own prompts are all taken."""
@@ -41,8 +42,14 @@ class Teacher:
         self._labels = {label: i for i, label in enumerate(labels)}
         self._network = Encoder(len(labels))
 
-    def fit(self, rows: Sequence[Row], *, seed: int, tell: Callable[[str], None]) -> None:
-        """Fine-tune on `rows`, about a second a step on two cores."""
+    def fit(
+        self, rows: Sequence[Row], *, seed: int, kept: Path, tell: Callable[[str], None]
+    ) -> None:
+        """Fine-tune on `rows`, one or two seconds a step on two cores.
+
+        How far it got is written to `kept` now and then, and a run that finds it there goes on from it
+        to the same end.
+        """
         shuffle = random.Random(seed)  # noqa: S311 - for shuffling, not for secrets
         chosen = _balanced(rows, shuffle)
         trained = [p for p in self._network.parameters() if p.requires_grad]
@@ -51,9 +58,11 @@ class Teacher:
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, PEAK_LEARNING_RATE, max(100, len(batches)), pct_start=0.1
         )
-        tell(f"teacher: {len(chosen):,} rows, {len(batches)} steps")
+        parts = {"network": self._network, "optimizer": optimizer, "schedule": schedule}
+        done = _restore(kept, parts)
+        tell(f"teacher: {len(chosen):,} rows, {len(batches)} steps, {done} of them done before")
         self._network.train()
-        for step, batch in enumerate(batches, 1):
+        for step, batch in enumerate(batches[done:], done + 1):
             loss = self._loss(batch)
             optimizer.zero_grad()
             loss.backward()
@@ -62,6 +71,7 @@ class Teacher:
             schedule.step()
             if step % 100 == 0:
                 tell(f"teacher: step {step} of {len(batches)}, loss {loss.item():.3f}")
+                _keep(kept, parts, step)
 
     def opinions(self, texts: Sequence[str]) -> Tensor:
         """Return category logits, shape (texts, labels)."""
@@ -116,6 +126,24 @@ class Teacher:
                 difficulty[judged, 0], harder[judged]
             )
         return loss
+
+
+def _keep(kept: Path, parts: Mapping[str, Any], step: int) -> None:
+    state = {name: part.state_dict() for name, part in parts.items()}
+    beside = kept.with_suffix(".tmp")
+    torch.save({**state, "step": step, "random": torch.get_rng_state()}, beside)
+    beside.rename(kept)
+
+
+def _restore(kept: Path, parts: Mapping[str, Any]) -> int:
+    """Put the parts back as they were kept, and return how many steps had been made by then."""
+    if not kept.exists():
+        return 0
+    state = torch.load(kept, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    torch.set_rng_state(state["random"])
+    return int(state["step"])
 
 
 def _balanced(rows: Sequence[Row], shuffle: random.Random) -> list[Row]:

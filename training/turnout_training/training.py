@@ -108,16 +108,18 @@ def _opinions(
     rows: Sequence[Row], labels: Sequence[str], seed: int, out: Path, tell: Tell
 ) -> Tensor:
     """Return the teacher's logits on every row, kept in `out` so that a stopped run goes on from there."""
+    out.mkdir(parents=True, exist_ok=True)
     kept = out / f"opinions-{digest(rows)}-{seed}.npy"
     if kept.exists():
         tell(f"teacher: its opinions are in {kept.name}")
         return torch.from_numpy(np.load(kept))
     teacher = Teacher(full_tokenizer(), labels)
-    teacher.fit(rows, seed=seed, tell=tell)
+    fitting = kept.with_name(f"teacher-{digest(rows)}-{seed}.pt")
+    teacher.fit(rows, seed=seed, kept=fitting, tell=tell)
     tell(f"teacher: reading {len(rows):,} texts")
     opinions = teacher.opinions([join(row.text, row.context) for row in rows])
-    out.mkdir(parents=True, exist_ok=True)
     np.save(kept, opinions.numpy())
+    fitting.unlink(missing_ok=True)
     return opinions
 
 
