@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-
 from integration.conftest import StartTurnout
+
 from support.mock_upstream import MockUpstream
 from support.servers import RunningTurnout
 from support.waiting import until

@@ -19,9 +19,9 @@ WORDS = ["Hello", " from", " the", " mock", " upstream", "."]
 class MockUpstream:
     """Answers by the model asked for:
 
-    `ok`, `slow` (50 ms between chunks), `late` (after 200 ms; `late-503` with that status), `later` (after 400 ms),
-    `flaky-N` (503 to the first N requests), `patient` (429 to the first,
-    asking for 0.3 s), `status-NNN`, `hang`, `reset`, `redirect`, `compressed`, `endless-header`,
+    `ok`, `slow` (50 ms between chunks), `late` (after 200 ms; `late-503` with that status), `later`
+    (after 400 ms), `flaky-N` (503 to the first N requests), `patient` (429 to the first, asking for 0.3 s),
+    `status-NNN`, `hang`, `reset`, `redirect`, `compressed`, `endless-header`,
     `picky` (401 to another key than `sk-upstream-secret`),
     `no-completion`, `garbage`, `not-a-stream`, `error-first`, `role-then-error`, `break-N` (cuts the
     connection after N content chunks), `error-N`, `no-finish`, `no-done`, `done-no-finish`, `huge-event`,
