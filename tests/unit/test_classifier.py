@@ -72,6 +72,33 @@ def test_no_text_is_too_strange(classifier: Classifier, text: str) -> None:
     assert classifier.classify(text[:1_000_000]).category in classifier.labels
 
 
+@pytest.mark.parametrize(
+    ("turn", "before", "category"),
+    [
+        ("make it rhyme", "User: Write a poem about autumn leaves.", "creative_writing"),
+        ("and the second one?", "User: Fix this Python function: def f(x): retrun x", "coding"),
+    ],
+)
+def test_a_short_turn_is_read_in_the_light_of_those_before(
+    classifier: Classifier, turn: str, before: str, category: str
+) -> None:
+    assert classifier.classify(turn).category != category
+    assert classifier.classify(turn, before).category == category
+
+
+def test_a_turn_that_says_what_it_wants_is_not_taken_for_those_before(
+    classifier: Classifier,
+) -> None:
+    turn = (
+        "Explain photosynthesis to my ten year old daughter in simple words, "
+        "with an example from the garden that she will like."
+    )
+    before = "User: Write a Python function that sorts a list.\nAssistant: def sort_list(xs): ..."
+    told = classifier.classify(turn, before)
+    assert told == classifier.classify(turn)
+    assert told.category == "education"
+
+
 def test_a_long_text_costs_no_more_than_the_longest_that_is_read(classifier: Classifier) -> None:
     def cost(text: str) -> float:
         classifier.classify(text)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from turnout_training.data import CATEGORIES, digest, read_rows
+from turnout_training.data import CATEGORIES, digest, in_conversation, read_rows
 from turnout_training.evaluation import report, routing_report
 from turnout_training.routellm import curve
 from turnout_training.scores import score
@@ -57,6 +57,16 @@ def test_the_seed_corpus_is_sound() -> None:
     assert all(row.difficulty is not None and 0 <= row.difficulty <= 1 for row in rows)
     texts = [(row.text, row.context) for row in rows]
     assert len(set(texts)) == len(texts)
+
+
+def test_a_row_in_conversation_comes_after_another_kind_of_work() -> None:
+    rows = read_rows([SEED])
+    kinds = {row.text: row.category for row in rows}
+    talked = in_conversation(rows, seed=0)
+    assert len(talked) > len(rows) / 2
+    for row in talked:
+        assert kinds[row.context.removeprefix("User: ")] != row.category
+    assert talked == in_conversation(rows, seed=0)
 
 
 def test_scores_of_a_perfect_and_of_a_wrong_classifier() -> None:

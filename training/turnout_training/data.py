@@ -91,6 +91,19 @@ def without_surplus(rows: Sequence[Row], seed: int) -> list[Row]:
     return kept
 
 
+def in_conversation(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Return labelled rows, each after a turn that asks for another kind of work, which must not be
+    taken for its own."""
+    draw = random.Random(seed)  # noqa: S311 - for choosing, not for secrets
+    alone = [row for row in rows if row.category and not row.context]
+    before = [draw.choice(alone) for _ in alone]
+    return [
+        replace(row, context=f"User: {earlier.text}")
+        for row, earlier in zip(alone, before, strict=True)
+        if earlier.category != row.category
+    ]
+
+
 def _weight(row: Row, rows_of_source: int) -> float:
     """Weigh real people's prompts up, and large sources of one format down."""
     if row.category is None:

@@ -15,6 +15,10 @@ UNKNOWN_TOKEN: Final = 3
 MOST_CHARACTERS: Final = 3_000
 """Read of a text, half from its head and half from its tail: instructions often stand at the end."""
 CONTEXT_CHARACTERS: Final = 400
+STANDS_ALONE_BYTES: Final = 100
+"""A turn this long says itself what it wants; what came before would rather mislead about it."""
+CONTEXT_SHARE: Final = 0.7
+"""How much of a shorter turn's classification is made in the light of what came before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,11 @@ class Classifier:
     def classify(self, text: str, context: str = "") -> Classification:
         """Classify the last user turn in the light of what came before. Raises ClassifierError."""
         try:
-            ids = encode(self._tokenizer, join(text, context))
-            probabilities, difficulty = self._session.run(None, {"ids": [ids]})
+            probabilities, difficulty = self._run(text)
+            if context and len(text.encode("utf-8", "replace")) < STANDS_ALONE_BYTES:
+                joined, joined_difficulty = self._run(join(text, context))
+                probabilities = _blend(probabilities, joined)
+                difficulty = _blend(difficulty, joined_difficulty)
             categories = dict(zip(self.labels, map(float, probabilities[0]), strict=True))
             category = max(categories, key=categories.__getitem__)
             return Classification(
@@ -69,6 +76,16 @@ class Classifier:
             )
         except Exception as error:
             raise ClassifierError(f"cannot classify: {error}") from error
+
+    def _run(self, text: str) -> tuple[Any, Any]:
+        """Return (probabilities, shape (1, labels); difficulty, shape (1, 1)) of the text."""
+        ids = encode(self._tokenizer, _ends(text, MOST_CHARACTERS))
+        probabilities, difficulty = self._session.run(None, {"ids": [ids]})
+        return probabilities, difficulty
+
+
+def _blend(alone: Any, joined: Any) -> Any:
+    return (1 - CONTEXT_SHARE) * alone + CONTEXT_SHARE * joined
 
 
 def join(text: str, context: str) -> str:

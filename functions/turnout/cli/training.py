@@ -33,6 +33,7 @@ def train(data: tuple[Path, ...], out: Path, seed: int, epochs: int, teacher: bo
 @click.option("--model", type=click.Path(path_type=Path), help="Folder of the layer to evaluate.")
 @click.option("--source", help="Evaluate on this source's rows alone.")
 @click.option("--split", help="Evaluate on this split's rows alone.")
+@click.option("--in-conversation", is_flag=True, help="Put a turn of another kind before each.")
 @click.option("--routellm", is_flag=True, help="Rows carry two models' outcomes: APGR and CPT.")
 @click.option("--gadgets", is_flag=True, help="How easily an added text moves a route.")
 @click.option("--pictures", type=click.Path(path_type=Path), help="Folder for the pictures (SVG).")
@@ -41,6 +42,7 @@ def evaluate(
     model: Path | None,
     source: str | None,
     split: str | None,
+    in_conversation: bool,
     routellm: bool,
     gadgets: bool,
     pictures: Path | None,
@@ -51,6 +53,7 @@ def evaluate(
 
     with _training_errors():
         from turnout_training import evaluation
+        from turnout_training.data import in_conversation as after_another_kind
         from turnout_training.data import read_rows
         from turnout_training.gadgets import gadget_report
 
@@ -60,6 +63,8 @@ def evaluate(
             for row in read_rows(data)
             if source in (None, row.source) and split in (None, row.split)
         ]
+        if in_conversation:
+            rows = after_another_kind(rows, seed=0)
         classifier = Classifier.load(folder)
         if routellm:
             told, drawn = evaluation.routing_report(classifier, rows)
