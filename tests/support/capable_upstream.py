@@ -28,18 +28,24 @@ class Wanted:
     """What a request asks for, whichever format it came in."""
 
     tool: str | None
+    parameters: dict[str, Any]
     result: str | None
-    schema: bool
+    schema: dict[str, Any] | None
     images: int
     reasons: bool
     stream: bool
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return _by_schema(self.parameters)
 
     @property
     def text(self) -> list[str]:
         if self.result is not None:
             return [f"The tool said {self.result}."]
         if self.schema:
-            return [JSON_ANSWER[:5], JSON_ANSWER[5:]]
+            answer = json.dumps(_by_schema(self.schema))
+            return [answer[:5], answer[5:]]
         if self.images:
             return [f"{self.images} image", "."]
         return GREETING
@@ -87,8 +93,9 @@ def _wanted_by_chat(body: dict[str, Any]) -> Wanted:
     tools = body.get("tools") or []
     return Wanted(
         tool=tools[0]["function"]["name"] if tools else None,
+        parameters=tools[0]["function"]["parameters"] if tools else {},
         result=str(content) if last["role"] == "tool" else None,
-        schema=(body.get("response_format") or {}).get("type") == "json_schema",
+        schema=(body.get("response_format") or {}).get("json_schema", {}).get("schema"),
         images=sum(part["type"] == "image_url" for part in parts),
         reasons="reasoning_effort" in body,
         stream=bool(body.get("stream")),
@@ -102,12 +109,22 @@ def _wanted_by_message(body: dict[str, Any]) -> Wanted:
     tools = body.get("tools") or []
     return Wanted(
         tool=tools[0]["name"] if tools else None,
+        parameters=tools[0]["input_schema"] if tools else {},
         result=_text(results[0]["content"]) if results else None,
-        schema="format" in (body.get("output_config") or {}),
+        schema=(body.get("output_config") or {}).get("format", {}).get("schema"),
         images=sum(block["type"] == "image" for block in blocks),
         reasons="thinking" in body,
         stream=bool(body.get("stream")),
     )
+
+
+def _by_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return an object as the schema wants it: an enumeration's first value, "Zürich", or 42."""
+    plain = {"string": "Zürich", "integer": 42}
+    return {
+        name: wanted.get("enum", [plain[wanted["type"]]])[0]
+        for name, wanted in schema["properties"].items()
+    }
 
 
 def _text(content: Any) -> str:
@@ -120,7 +137,7 @@ def _completion(wanted: Wanted) -> dict[str, Any]:
         message["reasoning_content"] = REASONING
     finish = "stop"
     if wanted.tool and wanted.result is None:
-        function = {"name": wanted.tool, "arguments": json.dumps(ARGUMENTS)}
+        function = {"name": wanted.tool, "arguments": json.dumps(wanted.arguments)}
         call = {"id": "call_1", "type": "function", "function": function}
         message |= {"content": None, "tool_calls": [call]}
         finish = "tool_calls"
@@ -150,7 +167,7 @@ def _chat_events(wanted: Wanted, model: str) -> list[bytes]:
         deltas += [{"reasoning_content": REASONING[:6]}, {"reasoning_content": REASONING[6:]}]
     if wanted.tool and wanted.result is None:
         finish = "tool_calls"
-        written = json.dumps(ARGUMENTS)
+        written = json.dumps(wanted.arguments)
         function = {"name": wanted.tool, "arguments": ""}
         deltas.append(
             {"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]}
@@ -182,7 +199,7 @@ def _blocks(wanted: Wanted) -> list[dict[str, Any]]:
     if wanted.reasons:
         blocks.append({"type": "thinking", "thinking": REASONING, "signature": "s"})
     if wanted.tool and wanted.result is None:
-        call = {"type": "tool_use", "id": "toolu_1", "name": wanted.tool, "input": ARGUMENTS}
+        call = {"type": "tool_use", "id": "toolu_1", "name": wanted.tool, "input": wanted.arguments}
         blocks.append(call)
     else:
         blocks.append({"type": "text", "text": "".join(wanted.text)})

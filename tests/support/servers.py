@@ -61,18 +61,23 @@ class RunningTurnout:
 
     async def chat(self, model: str = "auto", **body: Any) -> tuple[int, Mapping[str, str], Any]:
         """Post a chat completion and return the parsed reply."""
-        messages = [{"role": "user", "content": "Write a function that sorts a list."}]
-        request = {"model": model, "messages": messages, **body}
-        status, headers, reply = await self.post("/v1/chat/completions", request)
-        return status, headers, json.loads(reply)
+        async with self.ask(model, **body) as response:
+            return response.status, response.headers, await response.json()
 
     async def stream(
         self, model: str = "auto", **body: Any
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Post a streamed chat completion and return the raw bytes of its reply."""
+        async with self.ask(model, **{"stream": True, **body}) as response:
+            return response.status, response.headers, await response.read()
+
+    @asynccontextmanager
+    async def ask(self, model: str = "auto", **body: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Post a chat completion and give its response as soon as it begins."""
         messages = [{"role": "user", "content": "Write a function that sorts a list."}]
-        request = {"model": model, "messages": messages, "stream": True, **body}
-        return await self.post("/v1/chat/completions", request)
+        request = {"model": model, "messages": messages, **body}
+        async with self.client.post(f"{self.url}/v1/chat/completions", json=request) as response:
+            yield response
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Server-sent events: cut at boundaries, whatever the chunks, and looked at without being changed."""
 
 import json
+import random
 
 import pytest
 from hypothesis import given
@@ -175,3 +176,44 @@ def test_named_events_are_read_whatever_the_line_ends_and_cuts(size: int, end: b
     whole = b"".join(splitter.feed(stream[i : i + size]) for i in range(0, len(stream), size))
     whole += splitter.flush()
     assert list(named_events(whole)) == [("a", b'{"x": 1}'), ("message", b"one\ntwo")]
+
+
+def rechunked(draw: random.Random, stream: bytes) -> list[bytes]:
+    """Return the stream in pieces of any size, often of one byte, so that characters are split too."""
+    pieces, position, longest = [], 0, draw.choice([1, 2, 7, 200])
+    while position < len(stream):
+        size = draw.randint(1, longest)
+        pieces.append(stream[position : position + size])
+        position += size
+    return pieces
+
+
+def any_stream(draw: random.Random) -> bytes:
+    """Return a chat completion stream with what servers put around their events."""
+    chunks = [
+        event({"content": draw.choice(["中文 🚉", 'say "done"', "data: x", ""])}) for _ in range(3)
+    ]
+    usage = b"data: " + json.dumps({"choices": [], "usage": USAGE}).encode() + b"\n\n"
+    around = [b": a comment\n\n", b"event: ping\ndata: {}\n\n", b"id: 1\nretry: 5\ndata: {}\n\n"]
+    body = b"".join(draw.choice([chunk, draw.choice(around) + chunk]) for chunk in chunks)
+    newline = draw.choice([b"\n", b"\r\n", b"\r"])
+    start = draw.choice([b"", b"\xef\xbb\xbf"])
+    return start + (body + FINISH + usage + DONE).replace(b"\n", newline)
+
+
+@pytest.mark.parametrize(
+    "count", [2_000, pytest.param(100_000, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_events_are_the_same_however_they_are_cut_on_the_way(count: int) -> None:
+    draw = random.Random(count)
+    for _ in range(count):
+        stream = any_stream(draw)
+        splitter, watch = EventSplitter(), ChatStreamWatch()
+        passed = [splitter.feed(piece) for piece in rechunked(draw, stream)]
+        passed.append(splitter.flush())
+        assert b"".join(map(watch.see, passed)) == stream
+        events = [each for piece in passed for each in named_events(piece)]
+        assert events == list(named_events(stream))
+        assert watch.usage == Usage(11, 6, 3)
+        assert (watch.finished, watch.error) == (True, None)
+        assert watch.done

@@ -17,8 +17,9 @@ _BOM: Final = b"\xef\xbb\xbf"
 _EVENT_END: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _DATA_LINE: Final = re.compile(rb"^data:[ ]?(.*?)$", re.MULTILINE)
 _FINISH: Final = re.compile(rb'"finish_reason"\s*:\s*"')
-_ERROR: Final = re.compile(rb'^data:\s*(\{\s*"error"\s*:\s*[{"].*)$', re.MULTILINE)
-_DONE: Final = re.compile(rb"^data:\s*\[DONE\]", re.MULTILINE)
+# A line may also begin behind a lone CR, where `^` does not match.
+_ERROR: Final = re.compile(rb'(?<![^\r\n])data:[ \t]*(\{\s*"error"\s*:\s*[{"][^\r\n]*)')
+_DONE: Final = re.compile(rb"(?<![^\r\n])data:[ \t]*\[DONE\]")
 
 
 class EventTooLarge(Exception):
