@@ -25,6 +25,7 @@ from turnout.store import Decisions, Feedbacks, Keys, Policies, Table
 from turnout.telemetry import Telemetry
 from turnout.upstream import (
     Anthropic,
+    Bedrock,
     Connections,
     DemoUpstream,
     Endpoint,
@@ -85,6 +86,7 @@ def build_upstreams(endpoints: Mapping[str, Endpoint], *, demo: bool) -> Upstrea
     speakers: Mapping[str, Callable[[Endpoint, Connections], Upstream]] = {
         "openai": OpenAICompatible,
         "anthropic": Anthropic,
+        "bedrock": Bedrock,
     }
     by_name: dict[str, Upstream] = {
         name: speakers[endpoint.speaks](endpoint, connections)

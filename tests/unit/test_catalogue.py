@@ -118,3 +118,25 @@ def test_who_speaks_anthropics_messages_is_told_by_name_or_address() -> None:
         "vllm": "openai",
     }
     assert endpoints["corp"].url("/messages") == "https://llm.example/v1/messages"
+
+
+def test_bedrock_is_there_where_its_region_is_named_and_wants_no_key() -> None:
+    assert "bedrock" not in read_endpoints({})
+    endpoint = read_endpoints({"TURNOUT_BEDROCK_REGION": "eu-central-1"})["bedrock"]
+    assert endpoint.base_url == "https://bedrock-runtime.eu-central-1.amazonaws.com"
+    assert (endpoint.speaks, endpoint.is_configured) == ("bedrock", True)
+
+
+def test_another_bedrock_is_listed_by_its_address() -> None:
+    listed = "us=bedrock+https://bedrock-runtime.us-east-1.amazonaws.com"
+    endpoint = read_endpoints({"TURNOUT_UPSTREAMS": listed})["us"]
+    assert (endpoint.speaks, endpoint.host) == (
+        "bedrock",
+        "bedrock-runtime.us-east-1.amazonaws.com",
+    )
+
+
+@pytest.mark.parametrize("region", ["Frankfurt", "eu-central-1.example.com/", "eu_central_1"])
+def test_a_region_that_is_none_is_refused(region: str) -> None:
+    with pytest.raises(ConfigurationError, match="TURNOUT_BEDROCK_REGION"):
+        read_endpoints({"TURNOUT_BEDROCK_REGION": region})

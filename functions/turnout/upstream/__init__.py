@@ -1,6 +1,7 @@
 """Upstreams: who answers, how they are called, and how one reply is made of several attempts."""
 
 from turnout.upstream.anthropic import Anthropic
+from turnout.upstream.bedrock import Bedrock
 from turnout.upstream.catalogue import UPSTREAM_KEYS, Endpoint, known_upstreams, read_endpoints
 from turnout.upstream.demo import DemoUpstream
 from turnout.upstream.exchange import Exchange
@@ -13,6 +14,7 @@ from turnout.upstream.transport import Connections
 __all__ = [
     "UPSTREAM_KEYS",
     "Anthropic",
+    "Bedrock",
     "Call",
     "CallFailed",
     "CallTimedOut",

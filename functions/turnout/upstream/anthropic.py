@@ -12,12 +12,11 @@ from pydantic_core import to_json
 from turnout.chat import Caller
 from turnout.errors import InvalidRequest
 from turnout.upstream.catalogue import Endpoint
-from turnout.upstream.port import Call, CallFailed, Reply
+from turnout.upstream.port import Call, CallFailed, Reply, whole_body
 from turnout.upstream.sse import EventSplitter, EventTooLarge, json_object, named_events
 from turnout.upstream.transport import Connections, HttpReply, failures
 
 API_VERSION: Final = "2023-06-01"
-_MOST_REPLY_BYTES: Final = 32 << 20
 
 
 class Anthropic:
@@ -93,12 +92,7 @@ class _TranslatedReply:
     async def _whole(self) -> AsyncIterator[bytes]:
         from turnout.wire.anthropic_replies import completion_from_message, error_from_anthropic
 
-        body = bytearray()
-        async for chunk in self._reply.chunks():
-            body += chunk
-            if len(body) > _MOST_REPLY_BYTES:
-                raise CallFailed(f"the reply is over {_MOST_REPLY_BYTES >> 20} MiB", status=502)
-        answered = json_object(bytes(body))
+        answered = json_object(await whole_body(self._reply))
         if self.status != 200 or answered.get("type") != "message":
             yield to_json(error_from_anthropic(answered))
             return

@@ -5,6 +5,7 @@ This is the allow-list of hosts: a policy names an upstream and never an address
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -14,9 +15,11 @@ from turnout.chat import Caller
 from turnout.errors import ConfigurationError
 from turnout.upstream.addresses import may_be_called
 
-Protocol = Literal["openai", "anthropic"]
-"""What an upstream speaks: OpenAI's chat completions, or Anthropic's messages."""
-ANTHROPIC_SCHEME: Final = "anthropic+"
+Protocol = Literal["openai", "anthropic", "bedrock"]
+"""What an upstream speaks: OpenAI's chat completions, Anthropic's messages, or Bedrock's Converse."""
+_SCHEMES: Final[Mapping[str, Protocol]] = {"anthropic+": "anthropic", "bedrock+": "bedrock"}
+BEDROCK: Final = "bedrock"
+BEDROCK_REGION: Final = "TURNOUT_BEDROCK_REGION"
 CUSTOM_UPSTREAMS: Final = "TURNOUT_UPSTREAMS"
 PRIVATE_UPSTREAMS: Final = "TURNOUT_PRIVATE_UPSTREAMS"
 UPSTREAM_KEYS: Final = "x-turnout-upstream-keys"
@@ -35,6 +38,7 @@ KNOWN: Final[Mapping[str, str]] = {
     "openrouter": "https://openrouter.ai/api/v1",
 }
 """Base URLs of upstreams that need a key; `chat/completions` (Anthropic: `messages`) is appended to them."""
+_MAY_BE_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _SPEAK_ANTHROPIC: Final = frozenset({"anthropic"})
 
 
@@ -91,7 +95,7 @@ def key_variable(name: str) -> str:
 def known_upstreams(environ: Mapping[str, str]) -> frozenset[str]:
     """Return the names that a policy may use, whether their keys are at hand here or not."""
     listed = {entry.partition("=")[0].strip() for entry in _entries(environ, CUSTOM_UPSTREAMS)}
-    return frozenset({*KNOWN, "ollama", *listed} - {""})
+    return frozenset({*KNOWN, "ollama", BEDROCK, *listed} - {""})
 
 
 def read_endpoints(environ: Mapping[str, str]) -> dict[str, Endpoint]:
@@ -99,10 +103,12 @@ def read_endpoints(environ: Mapping[str, str]) -> dict[str, Endpoint]:
 
     A known one needs a key (`OPENAI_API_KEY`) and may have another address (`OPENAI_BASE_URL`).
     Others are listed in TURNOUT_UPSTREAMS as `name=url,name=url`, their keys optional; a url may begin
-    with `anthropic+` for one that speaks Anthropic's messages. Those named in TURNOUT_PRIVATE_UPSTREAMS
-    may be in the own network. Raises ConfigurationError for an entry that cannot be read.
+    with `anthropic+` or `bedrock+` for one that speaks as they do. TURNOUT_BEDROCK_REGION adds Amazon
+    Bedrock in that region, which is called with the credentials of the process. Those named in
+    TURNOUT_PRIVATE_UPSTREAMS may be in the own network. Raises ConfigurationError for an entry that
+    cannot be read.
     """
-    endpoints = [*_known(environ), *_listed(environ)]
+    endpoints = [*_known(environ), *_bedrock(environ), *_listed(environ)]
     private = _entries(environ, PRIVATE_UPSTREAMS)
     if unknown := set(private) - known_upstreams(environ):
         raise ConfigurationError(f"{PRIVATE_UPSTREAMS}: there is no upstream {min(unknown)!r}")
@@ -118,16 +124,33 @@ def _known(environ: Mapping[str, str]) -> Iterator[Endpoint]:
         yield Endpoint(name, url, environ, _protocol(name), wants_key=True)
 
 
+def _bedrock(environ: Mapping[str, str]) -> Iterator[Endpoint]:
+    region = environ.get(BEDROCK_REGION)
+    if not region:
+        return
+    if not _MAY_BE_REGION.fullmatch(region):
+        raise ConfigurationError(f"{BEDROCK_REGION}: cannot read {region!r}; write eu-central-1")
+    url = f"https://bedrock-runtime.{region}.amazonaws.com"
+    yield Endpoint(BEDROCK, url, environ, BEDROCK)
+
+
 def _listed(environ: Mapping[str, str]) -> Iterator[Endpoint]:
     for entry in _entries(environ, CUSTOM_UPSTREAMS):
         name, _, url = entry.partition("=")
-        speaks: Protocol = "anthropic" if url.startswith(ANTHROPIC_SCHEME) else "openai"
-        url = url.removeprefix(ANTHROPIC_SCHEME)
+        speaks, url = spoken_at(url)
         if not name or not _may_be_url(url):
             raise ConfigurationError(
                 f"{CUSTOM_UPSTREAMS}: cannot read {entry!r}; write name=https://host/v1, ..."
             )
         yield Endpoint(name, url, environ, speaks)
+
+
+def spoken_at(url: str) -> tuple[Protocol, str]:
+    """Return what is spoken at a listed url, and the url itself."""
+    for scheme, speaks in _SCHEMES.items():
+        if url.startswith(scheme):
+            return speaks, url.removeprefix(scheme)
+    return "openai", url
 
 
 def _may_be_url(url: str) -> bool:

@@ -14,7 +14,7 @@ from turnout.cost import Usage
 from turnout.errors import UpstreamBroke
 from turnout.record import Outcome
 from turnout.signals import BYTES_PER_TOKEN
-from turnout.upstream.port import Call, CallFailed, Reply
+from turnout.upstream.port import Call, CallFailed, Reply, whole_body
 from turnout.upstream.sse import (
     MOST_EVENT_BYTES,
     UNFINISHED,
@@ -28,7 +28,6 @@ from turnout.upstream.sse import (
     usage_of,
 )
 
-MOST_REPLY_BYTES: Final = 32 << 20
 DRAIN_S: Final = 1.0
 """How long the end of a connection is waited for after the end of a stream, in seconds."""
 _TRY_ANOTHER: Final = frozenset({408, 409, 429})
@@ -66,9 +65,9 @@ async def begin(reply: Reply, call: Call) -> Exchange:
         message = f"refused {whose} key ({reply.status})"
         raise CallFailed(message, status=status, try_another=False)
     if reply.status != 200:
-        return _rejected(reply, await _read(reply))
+        return _rejected(reply, await whole_body(reply))
     if not call.stream:
-        return _completed(reply, await _read(reply))
+        return _completed(reply, await whole_body(reply))
     if reply.content_type != "text/event-stream":
         raise CallFailed(f"answered {reply.content_type}, not a stream", status=reply.status)
     return await _streaming(reply)
@@ -165,15 +164,6 @@ async def _drain(chunks: AsyncIterator[bytes]) -> None:
                 pass
     except (CallFailed, TimeoutError):
         pass
-
-
-async def _read(reply: Reply) -> bytes:
-    body = bytearray()
-    async for chunk in reply.chunks():
-        body += chunk
-        if len(body) > MOST_REPLY_BYTES:
-            raise CallFailed(f"the reply is over {MOST_REPLY_BYTES >> 20} MiB", status=502)
-    return bytes(body)
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:

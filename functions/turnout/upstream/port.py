@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from turnout.chat import Caller
+
+MOST_REPLY_BYTES: Final = 32 << 20
 
 
 class CallFailed(Exception):
@@ -75,6 +77,16 @@ class Reply(Protocol):
         """Yield the body as it comes, never held back. Raises CallFailed when it breaks off."""
 
     async def close(self) -> None: ...
+
+
+async def whole_body(reply: Reply) -> bytes:
+    """Return the reply's whole body. Raises CallFailed for one over MOST_REPLY_BYTES."""
+    body = bytearray()
+    async for chunk in reply.chunks():
+        body += chunk
+        if len(body) > MOST_REPLY_BYTES:
+            raise CallFailed(f"the reply is over {MOST_REPLY_BYTES >> 20} MiB", status=502)
+    return bytes(body)
 
 
 class Upstream(Protocol):

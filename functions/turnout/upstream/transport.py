@@ -11,6 +11,7 @@ from turnout.upstream.port import CallFailed, CallTimedOut
 
 if TYPE_CHECKING:
     import aiohttp
+    from yarl import URL
 
 CONNECT_TIMEOUT_S: Final = 5.0
 
@@ -28,7 +29,7 @@ class Connections:
     async def request(
         self,
         method: str,
-        url: str,
+        url: str | URL,
         *,
         headers: Mapping[str, str],
         timeout_s: float,

@@ -167,6 +167,13 @@ def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def error_from_converse(answered: Mapping[str, Any]) -> dict[str, Any]:
+    """Return OpenAI's error object for what Converse answers instead of a reply."""
+    message = answered.get("message") or answered.get("Message") or "no message"
+    kind = "invalid_request_error"
+    return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+
+
 def _error(name: str, fields: Mapping[str, Any]) -> bytes:
     message = fields.get("message") or fields.get("originalMessage") or name
     kind = _ERRORS.get(name, "upstream_error")

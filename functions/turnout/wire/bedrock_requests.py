@@ -212,10 +212,10 @@ def _image(url: str, param: str) -> dict[str, Any]:
         why = "Bedrock fetches nothing; send a PNG, JPEG, GIF or WebP as a base64 data: URL"
         raise invalid(param, why)
     try:
-        data = base64.b64decode(match[2], validate=True)
+        base64.b64decode(match[2], validate=True)
     except ValueError:
         raise invalid(param, "not base64") from None
-    return {"format": match[1].lower().replace("jpg", "jpeg"), "source": {"bytes": data}}
+    return {"format": match[1].lower().replace("jpg", "jpeg"), "source": {"bytes": match[2]}}
 
 
 def _tool_use(call: _ToolCall) -> dict[str, Any]:

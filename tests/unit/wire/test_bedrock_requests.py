@@ -100,11 +100,11 @@ def test_a_conversation_that_the_assistant_begins_is_given_a_beginning() -> None
     assert roles == ["user", "assistant"]
 
 
-def test_images_in_data_urls_are_bytes() -> None:
+def test_images_in_data_urls_stay_base64() -> None:
     for kind, name in {"png": "png", "jpeg": "jpeg", "JPG": "jpeg", "webp": "webp"}.items():
         url = f"data:image/{kind};base64,{PIXEL}"
         parts = [{"type": "image_url", "image_url": {"url": url, "detail": "low"}}]
-        image = {"format": name, "source": {"bytes": b"pixel"}}
+        image = {"format": name, "source": {"bytes": PIXEL}}
         assert turns({"role": "user", "content": parts}) == [user({"image": image})]
 
 
