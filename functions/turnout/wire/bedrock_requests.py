@@ -11,16 +11,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_core import from_json, to_json
 
-from turnout.wire.claude import (
-    ADAPTIVE_SINCE,
-    BUDGETS,
-    NO_SAMPLING_SINCE,
-    OPENING,
-    THINKS_SINCE,
-    adaptive_thinking,
-    known_effort,
-    version,
-)
+from turnout.wire.bedrock_reasoning import NOVA_HIGH, Effort, reasoning_fields
+from turnout.wire.claude import NO_SAMPLING_SINCE, OPENING, version
 from turnout.wire.reading import Wire, invalid, read
 
 _REFUSED: Final[Mapping[str, str]] = {
@@ -31,12 +23,6 @@ _IMAGE: Final = re.compile(
     r"data:image/(png|jpe?g|gif|webp);base64,(.+)", re.IGNORECASE | re.DOTALL
 )
 _TOOL_USE_ID: Final = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
-_SMALLEST_BUDGET: Final = 1024
-_OF_THREE: Final = {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}
-"""For the models that know low, medium and high alone."""
-_NOVA_HIGH: Final = {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}}
-
-_Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class _ImageUrl(Wire):
@@ -123,7 +109,7 @@ class _Chat(Wire):
         BeforeValidator(lambda value: {"type": value} if isinstance(value, str) else value),
     ] = None
     response_format: _ResponseFormat | None = None
-    reasoning_effort: _Effort | None = None
+    reasoning_effort: Effort | None = None
 
 
 def converse_from_chat(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,7 +134,15 @@ def converse_from_chat(body: Mapping[str, Any]) -> dict[str, Any]:
         turns.insert(0, {"role": "user", "content": [{"text": OPENING}]})
     if not turns[0]["content"]:
         raise invalid("messages", "Bedrock wants a message that is not blank")
-    reasoning = _reasoning(chat, turns[-1], forced="toolChoice" in tools)
+    reasoning = {}
+    if chat.reasoning_effort:
+        reasoning = reasoning_fields(
+            chat.model,
+            chat.reasoning_effort,
+            most_tokens=_most_tokens(chat),
+            last=turns[-1],
+            forced="toolChoice" in tools,
+        )
     arguments = {
         "modelId": chat.model,
         "messages": turns,
@@ -305,7 +299,7 @@ def _output_config(chat: _Chat) -> dict[str, Any]:
 
 def _inference_config(chat: _Chat, reasoning: Mapping[str, Any]) -> dict[str, Any]:
     temperature, top_p, claude = chat.temperature, chat.top_p, version(chat.model)
-    if "thinking" in reasoning or claude >= NO_SAMPLING_SINCE or reasoning == _NOVA_HIGH:
+    if "thinking" in reasoning or claude >= NO_SAMPLING_SINCE or reasoning == NOVA_HIGH:
         # These refuse both: thinking Claudes, all Claudes since Opus 4.7, Nova at high effort.
         temperature = top_p = None
     elif claude >= (4, 1) and temperature is not None:
@@ -318,55 +312,6 @@ def _inference_config(chat: _Chat, reasoning: Mapping[str, Any]) -> dict[str, An
         "stopSequences": [stop for stop in chat.stop or () if stop.strip()] or None,
     }
     return {name: value for name, value in config.items() if value is not None}
-
-
-def _reasoning(chat: _Chat, last: Mapping[str, Any], *, forced: bool) -> dict[str, Any]:
-    """Return the fields that tell this family of models how hard to think; most know none."""
-    model, effort = chat.model.lower(), chat.reasoning_effort
-    if effort is None:
-        return {}
-    if "openai." in model or "moonshot" in model:
-        return {"reasoning_effort": _OF_THREE.get(effort, effort)}
-    if "nova-2" in model:
-        return _nova_reasoning(chat, effort)
-    claude = version(chat.model)
-    if claude >= ADAPTIVE_SINCE:
-        return _adaptive(effort, claude, forced=forced)
-    # Claude does not think where a tool is forced on it. With a budget it wants its earlier thoughts
-    # back where it is to go on, signed, and they are not kept.
-    going_on = last["role"] == "assistant" or any("toolResult" in each for each in last["content"])
-    if claude < THINKS_SINCE or effort == "none" or forced or going_on:
-        return {}
-    return _budget(chat, effort)
-
-
-def _adaptive(effort: str, claude: tuple[int, int], *, forced: bool) -> dict[str, Any]:
-    fields: dict[str, Any] = {"output_config": {"effort": known_effort(effort, claude)}}
-    if effort == "none" or forced:
-        return fields
-    return fields | {"thinking": adaptive_thinking(claude)}
-
-
-def _nova_reasoning(chat: _Chat, effort: str) -> dict[str, Any]:
-    if effort in ("none", "minimal"):
-        return {}
-    effort = _OF_THREE.get(effort, effort)
-    if effort == "high":
-        # At high effort Nova takes no limit; the caller's is worth more than the last of the effort.
-        if not _most_tokens(chat):
-            return dict(_NOVA_HIGH)
-        effort = "medium"
-    return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": effort}}
-
-
-def _budget(chat: _Chat, effort: str) -> dict[str, Any]:
-    """Return the tokens to think with. They count towards the most that the caller allows, half of
-    which is left for the answer."""
-    most = _most_tokens(chat)
-    budget = min(BUDGETS[effort], most // 2) if most else BUDGETS[effort]
-    if budget < _SMALLEST_BUDGET:
-        return {}
-    return {"thinking": {"type": "enabled", "budget_tokens": budget}}
 
 
 def _most_tokens(chat: _Chat) -> int | None:
