@@ -1,6 +1,6 @@
 """The store: one narrow table port, its two implementations, and what is kept in it."""
 
-from turnout.store.decisions import Decisions
+from turnout.store.decisions import Decisions, Stretch
 from turnout.store.feedbacks import Feedbacks
 from turnout.store.keys import Keys
 from turnout.store.policies import Canary, Change, Head, Policies, Version
@@ -15,6 +15,7 @@ __all__ = [
     "Item",
     "Keys",
     "Policies",
+    "Stretch",
     "Table",
     "Version",
 ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Final
 
+from turnout.errors import InvalidRequest
 from turnout.record import DecisionRecord, from_wire, to_wire
 from turnout.store.table import Item, Table
 
@@ -14,6 +16,16 @@ _PAGE: Final = 500
 _KIND: Final = "decisions"
 KEPT_S: Final = 30 * 24 * 3600
 """How long a decision record is kept, in seconds."""
+MOST_READ: Final = 10_000
+"""How many records, of all tenants together, one look back reads before it gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Records, the newest first. `unread_before` is the id before which some may be left, else None."""
+
+    records: tuple[DecisionRecord, ...]
+    unread_before: str | None = None
 
 
 class Decisions:
@@ -39,6 +51,53 @@ class Decisions:
         async for item in hours(self._table, _KIND, start, end):
             yield from_wire(item.document)
 
+    async def between(
+        self,
+        tenant: str | None,
+        since: float,
+        until: float,
+        most: int,
+        *,
+        before: str | None = None,
+        most_read: int = MOST_READ,
+    ) -> Stretch:
+        """Return a tenant's newest records made from `since` until `until`, in Unix seconds.
+
+        `tenant` None is every tenant. At most `most` records are returned and `most_read` read; what is
+        left is read on with the stretch's `unread_before` as `before`. Raises StoreError, or
+        InvalidRequest when `before` is no decision's id.
+        """
+        found: list[DecisionRecord] = []
+        read = 0
+        async for item in _hours_back(self._table, _KIND, since, until, before):
+            if tenant is None or item.document["signals"]["tenant"] == tenant:
+                found.append(from_wire(item.document))
+            read += 1
+            if len(found) == most or read == most_read:
+                return Stretch(tuple(found), item.sort)
+        return Stretch(tuple(found))
+
+
+async def _hours_back(
+    table: Table, kind: str, start: float, end: float, before: str | None
+) -> AsyncIterator[Item]:
+    """Yield the items of a kind on decisions made from `start` until `end`, the newest first."""
+    # What is past its keeping is not there: a caller's span of years must not be walked hour by hour.
+    start = max(start, time.time() - KEPT_S - HOUR_S)
+    first, last = _earliest_id(start), _earliest_id(min(end, time.time() + HOUR_S))
+    after = min(before, last) if before else last
+    for hour in range(_hour_of(after), int(start // HOUR_S) - 1, -1):
+        place = partition(_earliest_id(hour * HOUR_S), kind)
+        while True:
+            items = await table.query(place, limit=_PAGE, descending=True, after=after)
+            for item in items:
+                if item.sort < first:
+                    return
+                yield item
+            if len(items) < _PAGE:
+                break
+            after = items[-1].sort
+
 
 async def hours(table: Table, kind: str, start: float, end: float) -> AsyncIterator[Item]:
     """Yield the items of a kind on decisions made from `start` until `end`, by time."""
@@ -55,6 +114,13 @@ async def hours(table: Table, kind: str, start: float, end: float) -> AsyncItera
             if len(items) < _PAGE:
                 break
             after = items[-1].sort
+
+
+def _hour_of(decision_id: str) -> int:
+    try:
+        return int(decision_id.removeprefix("dec_")[:12], 16) // 1000 // HOUR_S
+    except ValueError:
+        raise InvalidRequest(f"{decision_id!r} is not a decision's id", param="before") from None
 
 
 def _earliest_id(seconds: float) -> str:
