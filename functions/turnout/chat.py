@@ -34,6 +34,7 @@ class ChatRequest:
     max_output_tokens: int | None = None
     user: str | None = None
     session: str | None = None
+    trace: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property

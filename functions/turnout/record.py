@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, Literal
 
 from turnout.attempt import Attempt
+from turnout.conversation import Conversation
 from turnout.cost import Usage
 from turnout.decision import Candidate, Chosen
 from turnout.policy import PolicyRef
@@ -43,7 +44,8 @@ class DecisionRecord:
     """Everything kept of one request. Times in ms, money in US dollars, `created` in Unix seconds.
 
     `prompt` is None unless the policy records prompts. `policy_age_s`: how long ago the store
-    confirmed the policy, None where the package's own serves.
+    confirmed the policy, None where the package's own serves. `conversation` is None on records older
+    than it.
     """
 
     id: str
@@ -64,6 +66,14 @@ class DecisionRecord:
     prompt: str | None = None
     policy_age_s: float | None = None
     shadow: ShadowDecision | None = None
+    conversation: Conversation | None = None
+
+    @property
+    def answered_by(self) -> str:
+        """The model that answered, or was tried last, else the one that was chosen, else `none`."""
+        if self.attempts:
+            return self.attempts[-1].model
+        return self.chosen.model if self.chosen else "none"
 
 
 def new_decision_id() -> str:

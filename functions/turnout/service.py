@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
 from turnout.chat import Caller, ChatRequest
+from turnout.conversation import place
 from turnout.cost import Usage, cost_usd
 from turnout.decision import choice_of, decide, find_model, refusal
 from turnout.errors import (
@@ -181,6 +182,7 @@ class Router:
             prompt=request.prompt if active.policy.record.prompts else None,
             policy_age_s=self.book.age_s(snapshot),
             shadow=_shadow(shadow.for_seed(seed), signals, seed) if shadow else None,
+            conversation=place(request, caller),
         )
 
     async def _recorded(

@@ -69,7 +69,7 @@ def _json(value: object) -> str:
 def _fill(metrics: EphemeralMetrics, record: DecisionRecord, service: str) -> dict[str, Any]:
     """Return the EMF object: of the service, by category, and by model; the rest to search by."""
     metrics.add_dimensions(service=service, category=record.signals.category)
-    metrics.add_dimensions(service=service, model=_answered_by(record))
+    metrics.add_dimensions(service=service, model=record.answered_by)
     metrics.add_metadata("decision_id", record.id)
     metrics.add_metadata("outcome", record.outcome)
     metrics.add_metric("Requests", MetricUnit.Count, 1)
@@ -89,10 +89,3 @@ def _fill(metrics: EphemeralMetrics, record: DecisionRecord, service: str) -> di
     if record.cost_usd is not None:
         metrics.add_metric("CostUSD", MetricUnit.NoUnit, record.cost_usd)
     return dict(metrics.serialize_metric_set())
-
-
-def _answered_by(record: DecisionRecord) -> str:
-    """Return the model that answered, else the one that was chosen, else `none`."""
-    if record.attempts:
-        return record.attempts[-1].model
-    return record.chosen.model if record.chosen else "none"

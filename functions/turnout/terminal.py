@@ -1,13 +1,15 @@
-"""A decision on the terminal: category bars, and a table of the candidates."""
+"""A decision on the terminal: category bars, and a table of the candidates; or a session of them."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from turnout.decision import Candidate, Chosen
 from turnout.explanation import Explanation, RuleTried
 from turnout.record import DecisionRecord
+from turnout.session import Session
 from turnout.table_text import table
 
 BAR_WIDTH: Final = 30
@@ -22,6 +24,32 @@ def render_decision(record: DecisionRecord) -> str:
 def render_explanation(explanation: Explanation) -> str:
     """Return the rules tried, with each condition, and what came of them, as lines of text."""
     return "\n".join(_explained(explanation))
+
+
+def render_session(session: Session) -> str:
+    """Return the session's requests in order, and what they cost, as lines of text."""
+    return "\n".join(_in_order(session))
+
+
+def _in_order(session: Session) -> Iterator[str]:
+    yield from table(
+        ("at (UTC)", "decision", "category", "model", "cost", "outcome"),
+        [
+            (
+                time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(record.created)),
+                record.id,
+                record.signals.category,
+                record.answered_by,
+                "-" if record.cost_usd is None else f"${record.cost_usd:.6f}",
+                record.outcome,
+            )
+            for record in session.records
+        ],
+    )
+    yield ""
+    yield f"{len(session.records)} requests, ${session.cost_usd:.6f}"
+    if not session.complete:
+        yield "there may be earlier ones: no more records were read"
 
 
 def _explained(explanation: Explanation) -> Iterator[str]:

@@ -69,7 +69,10 @@ def test_a_session_comes_by_header_or_metadata() -> None:
     body = {"model": "auto", "messages": [{"role": "user", "content": "x"}]}
     assert parse_chat(body).session is None
     assert parse_chat({**body, "metadata": {"session_id": "m"}}).session == "m"
-    assert parse_chat({**body, "metadata": {"session_id": "m"}}, session="h").session == "h"
+    assert (
+        parse_chat({**body, "metadata": {"session_id": "m"}}, {"x-turnout-session": "h"}).session
+        == "h"
+    )
 
 
 def test_input_tokens_are_estimated_near_what_a_tokenizer_counts() -> None:

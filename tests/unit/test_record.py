@@ -21,7 +21,7 @@ from turnout.terminal import render_decision
 WIRE_KEYS = {
     "id", "created", "policy", "classifier", "signals", "candidates", "chosen", "seed",
     "timings_ms", "attempts", "usage", "cost_usd", "ttfb_ms", "outcome", "stream", "prompt",
-    "policy_age_s", "shadow",
+    "policy_age_s", "shadow", "conversation",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from turnout import __version__
 from turnout.api.auth import AdminAuthenticator, Authenticator
 from turnout.api.errors import install_error_handlers
 from turnout.api.routes import guarded, public
+from turnout.history import History
 from turnout.policy_desk import PolicyDesk
 from turnout.service import Router
 from turnout.store import Keys
@@ -43,6 +44,7 @@ def create_app(
     """
     app = _bare_app(on_shutdown)
     app.state.router = router
+    app.state.history = History(router.decisions)
     app.state.authenticator = authenticator
     app.state.most_body_bytes = most_body_bytes
     app.include_router(public)

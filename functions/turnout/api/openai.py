@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from turnout.api.labels import session_of, tags_of, trace_of
 from turnout.chat import ChatRequest, Need, Role, Turn
 from turnout.errors import InvalidRequest
 
@@ -55,13 +56,17 @@ class _Body(_Wire):
     metadata: dict[str, str] | None = None
 
 
-def parse_chat(body: Mapping[str, Any], *, session: str | None = None) -> ChatRequest:
-    """Return the request. Raises InvalidRequest naming the first field at fault."""
+def parse_chat(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> ChatRequest:
+    """Return the request, with the session and the tags that its headers name.
+
+    Raises InvalidRequest naming the first field at fault.
+    """
     try:
         wire = _Body.model_validate(body)
     except ValidationError as error:
         raise _invalid(error) from None
-    metadata = wire.metadata or {}
+    headers = headers or {}
+    metadata = (wire.metadata or {}) | tags_of(headers)
     parts = [
         part
         for message in wire.messages
@@ -77,7 +82,8 @@ def parse_chat(body: Mapping[str, Any], *, session: str | None = None) -> ChatRe
         images=sum(part.type == "image_url" for part in parts),
         max_output_tokens=wire.max_completion_tokens or wire.max_tokens,
         user=wire.user,
-        session=session or metadata.get("session_id"),
+        session=session_of(headers, metadata),
+        trace=trace_of(headers),
         metadata=metadata,
     )
 

@@ -24,9 +24,6 @@ STALE_S = 90.0
 
 def routing_headers(record: DecisionRecord) -> dict[str, str]:
     """Return the `x-turnout-*` headers and `server-timing` of a decision."""
-    model = record.chosen.model if record.chosen else "none"
-    if record.attempts:
-        model = record.attempts[-1].model
     timings = (
         f"{step};dur={record.timings_ms[step]:g}"
         for step in ("sense", "decide", "upstream")
@@ -34,7 +31,7 @@ def routing_headers(record: DecisionRecord) -> dict[str, str]:
     )
     return {
         "x-turnout-decision-id": record.id,
-        "x-turnout-model": _header_safe(model),
+        "x-turnout-model": _header_safe(record.answered_by),
         "x-turnout-category": _header_safe(record.signals.category),
         "x-turnout-policy": _header_safe(str(record.policy)),
         "x-turnout-attempts": str(len(record.attempts)),

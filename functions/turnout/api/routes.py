@@ -23,8 +23,10 @@ from turnout.api.reply import (
     whole,
 )
 from turnout.chat import Caller, ChatRequest
+from turnout.history import History
 from turnout.record import to_wire
 from turnout.service import Router
+from turnout.session import session_wire
 from turnout.signals import estimate_input_tokens
 
 public = APIRouter()
@@ -39,7 +41,13 @@ async def _router(request: Request) -> Router:
     return router
 
 
+async def _history(request: Request) -> History:
+    history: History = request.app.state.history
+    return history
+
+
 RouterOf = Annotated[Router, Depends(_router)]
+HistoryOf = Annotated[History, Depends(_history)]
 
 
 async def _body(request: Request) -> dict[str, Any]:
@@ -47,7 +55,7 @@ async def _body(request: Request) -> dict[str, Any]:
 
 
 async def _chat_request(request: Request) -> ChatRequest:
-    return parse_chat(await _body(request), session=request.headers.get("x-session-id"))
+    return parse_chat(await _body(request), request.headers)
 
 
 @public.get("/health")
@@ -96,7 +104,7 @@ async def responses(request: Request, caller: CallerOf, router: RouterOf) -> Res
 async def _in_dialect(
     dialect: Dialect, request: Request, caller: Caller, router: Router
 ) -> Response:
-    chat = parse_chat(dialect.chat(), session=request.headers.get("x-session-id"))
+    chat = parse_chat(dialect.chat(), request.headers)
     answer = await while_client_waits(request.receive, router.chat(chat, caller))
     return await reply_in(dialect, answer)
 
@@ -118,6 +126,12 @@ async def decision(decision_id: str, caller: CallerOf, router: RouterOf) -> Resp
 async def explanation(decision_id: str, caller: CallerOf, router: RouterOf) -> Response:
     """Decide again from the record, and tell every rule that was tried."""
     return JSONResponse(asdict(await router.explain(decision_id, caller)))
+
+
+@guarded.get("/sessions/{session_id}")
+async def session(session_id: str, caller: CallerOf, history: HistoryOf) -> dict[str, Any]:
+    """List the requests of a session of the caller's tenant, by its id or a decision's in it."""
+    return session_wire(await history.session(session_id, caller.tenant))
 
 
 @guarded.post("/feedback", status_code=204)
