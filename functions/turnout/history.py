@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from turnout.errors import NotFound
+from turnout.errors import NotFound, PolicyError
+from turnout.feedback import Feedback
+from turnout.policy import Policy, PolicyRef
+from turnout.policy_book import PolicyBook
+from turnout.record import DecisionRecord
+from turnout.report import Report, summed
 from turnout.session import Session, put_together
-from turnout.store import KEPT_S, Decisions
+from turnout.store import KEPT_S, Decisions, Feedbacks
 
 AROUND_S = 24 * 3600.0
 """How far before and after a decision the rest of its session is looked for, in seconds."""
@@ -19,6 +25,8 @@ class History:
     """What a tenant's decisions have been. A tenant of None is every tenant: for who owns the store."""
 
     decisions: Decisions
+    feedbacks: Feedbacks
+    book: PolicyBook
 
     async def session(self, wanted: str, tenant: str | None) -> Session:
         """Return a session by its caller's id for it, or by any decision in it.
@@ -35,3 +43,43 @@ class History:
         if not records:
             raise NotFound(f"no session {wanted!r} on record")
         return Session(wanted, records, stretch.unread_before is None)
+
+    async def report(self, span_s: float, tenant: str | None) -> Report:
+        """Return the report on the tenant's last `span_s` seconds. Raises StoreError."""
+        until = time.time()
+        since = max(until - span_s, until - KEPT_S)
+        stretch = await self.decisions.between(tenant, since, until, MOST_READ)
+        complete = stretch.unread_before is None
+        return await self.report_on(stretch.records, since, until, complete=complete)
+
+    async def report_on(
+        self,
+        records: Sequence[DecisionRecord],
+        since: float,
+        until: float,
+        *,
+        complete: bool = True,
+    ) -> Report:
+        """Return the report on these records, with what the store knows of them. Raises StoreError."""
+        return summed(
+            records,
+            since,
+            until,
+            policies=await self._policies({record.policy for record in records}),
+            feedback=await self._feedback({record.id for record in records}, since, until),
+            complete=complete,
+        )
+
+    async def _policies(self, refs: Iterable[PolicyRef]) -> dict[PolicyRef, Policy]:
+        known = {}
+        for ref in refs:
+            try:
+                known[ref] = (await self.book.find(ref)).policy
+            except (NotFound, PolicyError):
+                continue
+        return known
+
+    async def _feedback(self, ids: set[str], since: float, until: float) -> dict[str, Feedback]:
+        since = max(since, time.time() - KEPT_S)
+        said = self.feedbacks.since(since, until)
+        return {one.decision_id: one async for one in said if one.decision_id in ids}

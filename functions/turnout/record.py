@@ -69,6 +69,11 @@ class DecisionRecord:
     conversation: Conversation | None = None
 
     @property
+    def has_failed(self) -> bool:
+        """Whether the caller got no whole reply through no fault or will of its own."""
+        return self.outcome in ("failed", "broken", "refused")
+
+    @property
     def answered_by(self) -> str:
         """The model that answered, or was tried last, else the one that was chosen, else `none`."""
         if self.attempts:

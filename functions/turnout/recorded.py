@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic_core import from_json
 
 from turnout.cost import Usage
-from turnout.record import DecisionRecord
+from turnout.record import DecisionRecord, from_wire
 from turnout.signals import Signals
+
+T = TypeVar("T")
 
 _MOST_WRAPPINGS: Final = 4
 
@@ -42,11 +44,22 @@ class Unread:
 
 def read_lines(lines: Iterable[bytes], unread: Unread) -> Iterator[Recorded]:
     """Yield the decisions among log lines: JSON, or JSON behind a timestamp as CloudWatch exports it."""
+    return _read(lines, unread, from_record_wire)
+
+
+def read_records(lines: Iterable[bytes], unread: Unread) -> Iterator[DecisionRecord]:
+    """Yield the whole decision records among log lines."""
+    return _read(lines, unread, from_wire)
+
+
+def _read(
+    lines: Iterable[bytes], unread: Unread, parse: Callable[[Mapping[str, Any]], T]
+) -> Iterator[T]:
     for line in lines:
         start = line.find(b"{")
         try:
             wire = _decision(from_json(line[start:])) if start >= 0 else None
-            recorded = from_record_wire(wire) if wire else None
+            recorded = parse(wire) if wire else None
         except (ValueError, TypeError, KeyError, AttributeError):
             unread.broken += 1
             continue

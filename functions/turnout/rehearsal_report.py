@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from html import escape
 from typing import Any, Final
 
+from turnout.html_page import figure, html_table, page
 from turnout.policy import PolicyRef
 from turnout.rehearsal import Part, Rehearsal
 from turnout.sankey import sankey
@@ -37,15 +37,18 @@ def as_text(rehearsal: Rehearsal, policy: PolicyRef) -> str:
 
 def as_html(rehearsal: Rehearsal, policy: PolicyRef) -> str:
     """Return a page with the flows drawn, and the tables, without scripts and without addresses."""
-    picture = sankey(rehearsal.flows)
-    facts = "".join(f"<li>{escape(fact)}</li>" for fact in _facts(rehearsal))
-    return _PAGE.format(
-        title=f"Rehearsal of {escape(str(policy))}",
-        facts=facts,
-        picture=picture,
-        categories=_html_table(_CATEGORY_HEAD, list(_category_rows(rehearsal))),
-        flows=_html_table(_FLOW_HEAD, list(_flow_rows(rehearsal.flows))),
-        rules=_html_table(_RULE_HEAD, list(_flow_rows(rehearsal.rules))),
+    return page(
+        f"Rehearsal of {policy}",
+        _facts(rehearsal),
+        [
+            (
+                "Where requests go: before on the left, after on the right",
+                figure(sankey(rehearsal.flows)),
+            ),
+            ("By category", html_table(_CATEGORY_HEAD, _category_rows(rehearsal))),
+            ("By model", html_table(_FLOW_HEAD, _flow_rows(rehearsal.flows))),
+            ("By rule", html_table(_RULE_HEAD, _flow_rows(rehearsal.rules))),
+        ],
     )
 
 
@@ -109,41 +112,3 @@ def _change(part: Part) -> str:
     if part.usd_before == 0:
         return "-" if part.usd_after == 0 else "from nothing"
     return f"{part.usd_after / part.usd_before - 1:+.1%}"
-
-
-def _html_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-
-
-_PAGE: Final = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --line: #8884; --quiet: #8886; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
-h1 {{ font-size: 1.5rem }} h2 {{ font-size: 1.1rem; margin-top: 2.5rem }}
-ul {{ padding-left: 1.2rem }}
-table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }}
-th, td {{ text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--line) }}
-th:first-child, td:first-child {{ text-align: left }}
-figure {{ margin: 1rem 0; overflow-x: auto }} svg {{ width: 100%; height: auto; min-width: 36rem }}
-svg text {{ font: 13px system-ui, sans-serif; fill: currentColor }}
-</style>
-<h1>{title}</h1>
-<ul>{facts}</ul>
-<h2>Where requests go: before on the left, after on the right</h2>
-<figure>{picture}</figure>
-<h2>By category</h2>
-{categories}
-<h2>By model</h2>
-{flows}
-<h2>By rule</h2>
-{rules}
-</html>
-"""

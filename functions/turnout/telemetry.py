@@ -76,8 +76,7 @@ def _fill(metrics: EphemeralMetrics, record: DecisionRecord, service: str) -> di
     metrics.add_metric("Fallbacks", MetricUnit.Count, max(0, len(record.attempts) - 1))
     failed_calls = sum(1 for attempt in record.attempts if attempt.error is not None)
     metrics.add_metric("UpstreamErrors", MetricUnit.Count, failed_calls)
-    failed = record.outcome in ("failed", "broken", "refused")
-    metrics.add_metric("Errors", MetricUnit.Count, int(failed))
+    metrics.add_metric("Errors", MetricUnit.Count, int(record.has_failed))
     metrics.add_metric("Latency", MetricUnit.Milliseconds, record.timings_ms.get("total", 0.0))
     if record.policy_age_s is not None:
         metrics.add_metric("PolicyAge", MetricUnit.Seconds, record.policy_age_s)

@@ -8,7 +8,7 @@ import pytest
 INFRA = Path(__file__).parents[2] / "infra"
 
 COMMANDS = [
-    [], ["serve"], ["route"], ["explain"], ["policy"],
+    [], ["serve"], ["route"], ["explain"], ["session"], ["report"], ["policy"],
     *(["policy", name] for name in (
         "validate", "schema", "push", "list", "show", "diff", "activate", "rollback", "delete", "replay",
     )),

@@ -7,8 +7,9 @@ import pytest
 from integration.conftest import StartTurnout
 
 from support.servers import RunningTurnout
-from turnout.api.auth import Credentials
+from turnout.api.auth import Credentials, KeyAuthenticator
 from turnout.chat import Caller
+from turnout.store import Keys
 
 
 async def by_key(credentials: Credentials) -> Caller:
@@ -95,3 +96,33 @@ async def test_no_tenant_sees_another_s_session(start: StartTurnout) -> None:
         assert [request["id"] for request in session["requests"]] == [mine]
         assert (await turnout.get(f"/v1/sessions/{theirs}", **one))[0] == 404
         assert (await turnout.get("/v1/sessions/none", **one))[0] == 404
+
+
+async def test_a_report_sums_up_the_caller_s_own_tenant(start: StartTurnout) -> None:
+    async with start("status-503", "ok", authenticator=by_key) as turnout:
+        one, two = {"authorization": "Bearer one-a"}, {"authorization": "Bearer two-a"}
+        messages = [{"role": "user", "content": "x"}]
+        mine, _ = await say(turnout, messages, **one, **{"x-turnout-tags": "team=search"})
+        await say(turnout, messages, **two)
+        rating = {"decision_id": mine, "score": 1}
+        assert (await turnout.post("/v1/feedback", rating, **one))[0] == 204
+        _, report = await turnout.get("/v1/report?since=1h", **one)
+        _, record = await turnout.get(f"/v1/decisions/{mine}", **one)
+        totals = report["totals"]
+        assert (totals["requests"], totals["fallbacks"], totals["failed"]) == (1, 1, 0)
+        assert totals["cost_usd"] == record["cost_usd"]
+        assert totals["ttfb_ms"] == {"p50": record["ttfb_ms"], "p95": record["ttfb_ms"]}
+        assert [part["name"] for part in report["by_tag"]] == ["team=search"]
+        assert (report["baseline"]["compared"], report["baseline"]["left_out"]) == (1, 0)
+        assert [(q["model"], q["up"], q["n"]) for q in report["quality"]] == [("mock/ok", 1, 1)]
+        assert report["complete"] is True
+
+
+async def test_a_report_needs_a_known_key_and_a_span_that_can_be_read(
+    start: StartTurnout, turnout: RunningTurnout
+) -> None:
+    status, answered = await turnout.get("/v1/report?since=yesterday")
+    assert (status, answered["error"]["param"]) == (400, "since")
+    async with start("ok", authenticator=KeyAuthenticator(Keys(turnout.table))) as guarded:
+        assert (await guarded.get("/v1/report"))[0] == 401
+        assert (await guarded.get("/v1/sessions/x"))[0] == 401

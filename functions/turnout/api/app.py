@@ -44,7 +44,7 @@ def create_app(
     """
     app = _bare_app(on_shutdown)
     app.state.router = router
-    app.state.history = History(router.decisions)
+    app.state.history = History(router.decisions, router.feedbacks, router.book)
     app.state.authenticator = authenticator
     app.state.most_body_bytes = most_body_bytes
     app.include_router(public)

@@ -28,6 +28,7 @@ from turnout.record import to_wire
 from turnout.service import Router
 from turnout.session import session_wire
 from turnout.signals import estimate_input_tokens
+from turnout.timespan import seconds
 
 public = APIRouter()
 guarded = APIRouter(prefix="/v1", dependencies=[Depends(authenticate)])
@@ -132,6 +133,12 @@ async def explanation(decision_id: str, caller: CallerOf, router: RouterOf) -> R
 async def session(session_id: str, caller: CallerOf, history: HistoryOf) -> dict[str, Any]:
     """List the requests of a session of the caller's tenant, by its id or a decision's in it."""
     return session_wire(await history.session(session_id, caller.tenant))
+
+
+@guarded.get("/report")
+async def report(caller: CallerOf, history: HistoryOf, since: str = "7d") -> dict[str, Any]:
+    """Sum up what the caller's tenant asked for since then."""
+    return asdict(await history.report(seconds(since), caller.tenant))
 
 
 @guarded.post("/feedback", status_code=204)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from turnout.cli.log_files import log_lines
 from turnout.cli.policy import FILE, known_categories, problems_of
 from turnout.cli.store import with_table
 
@@ -69,34 +69,16 @@ def _rehearsed(
     from turnout.recorded import from_record, read_lines
     from turnout.rehearsal import rehearse
     from turnout.store import Decisions
+    from turnout.timespan import seconds
 
     # Reading makes millions of short-lived objects; what is loaded by now need not be searched among them.
     gc.freeze()
     if since is None:
-        return rehearse(read_lines(_log_lines(logs), unread), active)
+        return rehearse(read_lines(log_lines(logs), unread), active)
 
     async def reading(table: Table) -> list[Recorded]:
         now = time.time()
-        records = Decisions(table).since(now - _seconds(since), now + 1)
+        records = Decisions(table).since(now - seconds(since), now + 1)
         return [from_record(record) async for record in records]
 
     return rehearse(with_table(reading), active)
-
-
-def _log_lines(logs: Iterable[Path]) -> Iterator[bytes]:
-    import gzip
-
-    for place in logs:
-        if not place.exists():
-            raise click.ClickException(f"cannot read {place}: there is no such file")
-        files = sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]
-        for path in files:
-            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
-                yield from lines
-
-
-def _seconds(span: str) -> float:
-    units = {"m": 60, "h": 3600, "d": 86400}
-    if span[-1:] not in units or not span[:-1].isdecimal():
-        raise click.UsageError(f"--since: cannot read {span!r}; write 90m, 24h or 7d")
-    return int(span[:-1]) * units[span[-1]]
