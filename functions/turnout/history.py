@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from turnout.errors import NotFound, PolicyError
 from turnout.feedback import Feedback
+from turnout.feedback_export import Rated
 from turnout.policy import Policy, PolicyRef
 from turnout.policy_book import PolicyBook
 from turnout.record import DecisionRecord
@@ -83,3 +84,14 @@ class History:
         since = max(since, time.time() - KEPT_S)
         said = self.feedbacks.since(since, until)
         return {one.decision_id: one async for one in said if one.decision_id in ids}
+
+    async def rated(self, span_s: float) -> list[Rated]:
+        """Return every tenant's feedback on decisions of the last `span_s` seconds. Raises StoreError."""
+        until = time.time()
+        since = max(until - span_s, until - KEPT_S)
+        judged = []
+        async for said in self.feedbacks.since(since, until):
+            record = await self.decisions.find(said.decision_id)
+            if record:
+                judged.append(Rated(record, said))
+        return judged

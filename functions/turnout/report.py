@@ -18,8 +18,8 @@ Z_95: Final = 1.959964
 """The normal distribution's quantile for a two-sided interval of 95 %."""
 _DIGITS: Final = 9
 _ASSUMPTION: Final = (
-    "every answered request had gone to its policy's strongest model (of the best mean quality where"
-    " the policy has a quality table, else the dearest), with the same tokens at that model's price"
+    "every answered request goes to its policy's strongest model (of the best mean quality where the"
+    " policy has a quality table, else the dearest), with the same tokens at that model's price"
 )
 
 

@@ -96,7 +96,7 @@ def _facts(report: Report) -> Iterator[str]:
     if baseline.compared:
         yield (
             f"saved {_usd(total.saved_usd)} of {_usd(baseline.usd)} against {baseline.model},"
-            f" had it been so that {baseline.assumption}"
+            f" if {baseline.assumption}"
         )
     if baseline.left_out:
         yield f"{baseline.left_out:,} requests left out of that: their policy's version is not known"

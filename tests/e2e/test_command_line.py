@@ -8,7 +8,8 @@ import pytest
 INFRA = Path(__file__).parents[2] / "infra"
 
 COMMANDS = [
-    [], ["serve"], ["route"], ["explain"], ["session"], ["report"], ["policy"],
+    [], ["serve"], ["route"], ["explain"], ["session"], ["report"],
+    ["feedback"], ["feedback", "export"], ["policy"],
     *(["policy", name] for name in (
         "validate", "schema", "push", "list", "show", "diff", "activate", "rollback", "delete", "replay",
     )),

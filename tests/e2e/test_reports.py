@@ -3,10 +3,14 @@
 import json
 import math
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from openai import OpenAI
+
+INFRA = Path(__file__).parents[2] / "infra"
 
 PROMPTS = [
     "Write a Python function that merges two sorted lists.",
@@ -104,3 +108,25 @@ def test_a_session_or_a_span_that_is_not_there_is_one_line(turnout) -> None:  # 
     result = turnout("report")
     assert result.returncode == 0
     assert "0 requests" in result.stdout
+
+
+def test_ratings_are_exported_for_training_and_as_a_quality_table(serve, turnout, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    text = (INFRA / "policies" / "default.yaml").read_text(encoding="utf-8")
+    (policies / "default.yaml").write_text(
+        text.replace("prompts: false", "prompts: true"), encoding="utf-8"
+    )
+    server = serve(TURNOUT_POLICIES=str(policies))
+    decisions = converse(server.url)
+    with OpenAI(base_url=f"{server.url}/v1", api_key="any") as client:
+        for decision in decisions:
+            client.post("/feedback", body={"decision_id": decision, "score": 1}, cast_to=type(None))
+    rows = turnout("feedback", "export", "--as", "training")
+    assert [json.loads(line)["text"] for line in rows.stdout.splitlines()] == PROMPTS
+    assert rows.stderr == "10 rows of 10 ratings\n"
+    table = yaml.safe_load(turnout("feedback", "export", "--as", "quality", "--least", "1").stdout)
+    assert all(shares["*"] == 1.0 for shares in table["quality"].values())
+    refused = turnout("feedback", "export", "--as", "quality")
+    assert refused.returncode == 1
+    assert "no model of default has 20 judgements among 10 ratings" in refused.stderr

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.policies import document, model
@@ -127,6 +127,7 @@ def test_wilson_s_interval_is_the_one_in_the_literature() -> None:
     assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 500), st.data())
 def test_an_interval_holds_its_share_and_narrows_with_more_of_the_same(
     n: int, data: st.DataObject

@@ -1,6 +1,6 @@
 """Where a request stands in a conversation, and conversations put back together."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.records import record
@@ -39,6 +39,7 @@ def test_the_same_words_of_another_key_or_tenant_have_another_digest() -> None:
     assert len({asked(*FIRST, caller=owner).digest for owner in owners}) == 3
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["user", "assistant"]), st.text()), min_size=2))
 def test_how_words_are_divided_into_turns_counts(said: list[tuple[Role, str]]) -> None:
     joined = (said[0][0], said[0][1] + said[1][1])

@@ -9,6 +9,7 @@ import click
 
 from turnout import __version__
 from turnout.cli.decisions import explain, route
+from turnout.cli.feedback import feedback
 from turnout.cli.history import report, session
 from turnout.cli.keys import keys
 from turnout.cli.policy import policy
@@ -43,5 +44,5 @@ def serve(host: str, port: int) -> None:
 
 
 policy.add_command(replay)
-for command in (route, explain, session, report, train, evaluate, policy, keys):
+for command in (route, explain, session, report, feedback, train, evaluate, policy, keys):
     turnout.add_command(command)
