@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,6 +23,7 @@ from pydantic import (
 
 from turnout.chat import Need
 from turnout.errors import PolicyError, Problem
+from turnout.redaction import Kind, checked_pattern
 from turnout.threshold import COMPARISON_LIST, Threshold, parse_threshold
 
 
@@ -49,6 +51,10 @@ Needs = Annotated[
 Weekdays = Annotated[
     tuple[Weekday, ...],
     BeforeValidator(_as_list, json_schema_input_type=Weekday | tuple[Weekday, ...]),
+]
+Patterns = Mapping[
+    Annotated[str, Field(pattern=r"^[\w -]{1,32}$")],
+    Annotated[str, AfterValidator(checked_pattern)],
 ]
 Seconds = Annotated[float, Field(gt=0, le=900)]
 Attempts = Annotated[int, Field(ge=1, le=5)]
@@ -195,9 +201,11 @@ class Limits(Part):
 
 
 class Recording(Part):
-    """What is kept of a request beside its decision."""
+    """What is kept of a request beside its decision. `patterns` are redacted by name, beside `redact`."""
 
     prompts: bool = False
+    redact: tuple[Kind, ...] = ()
+    patterns: Patterns = Field(default_factory=dict, max_length=8)
 
 
 class Policy(Part):
@@ -244,10 +252,9 @@ def read_document(document: object) -> Policy:
     Raises PolicyError with every problem and its path.
     """
     try:
-        policy = Policy.model_validate(document)
+        return Policy.model_validate(document)
     except ValidationError as error:
         raise PolicyError(list(_problems(error))) from None
-    return policy
 
 
 def json_schema() -> dict[str, Any]:
@@ -276,8 +283,7 @@ def _problems(error: ValidationError) -> Iterator[Problem]:
 def _problem(detail: Any) -> Problem:
     path = ".".join(str(step) for step in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        name = str(detail["loc"][-1])
-        return Problem(path, f"unknown key{nearest(name, _all_keys())}")
+        return Problem(path, f"unknown key{nearest(str(detail['loc'][-1]), _all_keys())}")
     message = detail["msg"].removeprefix("Value error, ")
     return Problem(path, message[0].lower() + message[1:])
 

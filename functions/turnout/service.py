@@ -23,9 +23,10 @@ from turnout.errors import (
 )
 from turnout.explanation import Explanation, explain
 from turnout.feedback import Feedback
-from turnout.policy import ActivePolicy
+from turnout.policy import ActivePolicy, Recording
 from turnout.policy_book import PolicyBook, Snapshot
 from turnout.record import DecisionRecord, Outcome, ShadowDecision, new_decision_id
+from turnout.redaction import redact
 from turnout.sensing import Sensor
 from turnout.signals import Signals
 from turnout.store import Decisions, Feedbacks
@@ -179,7 +180,7 @@ class Router:
             outcome="decided",
             timings_ms=timings,
             stream=request.stream,
-            prompt=request.prompt if active.policy.record.prompts else None,
+            prompt=_kept_prompt(request, active.policy.record),
             policy_age_s=self.book.age_s(snapshot),
             shadow=_shadow(shadow.for_seed(seed), signals, seed) if shadow else None,
             conversation=place(request, caller),
@@ -208,6 +209,12 @@ class Router:
             await self.decisions.save(record)
         except StoreError as error:
             self.telemetry.warn("decision_not_stored", str(error))
+
+
+def _kept_prompt(request: ChatRequest, keeping: Recording) -> str | None:
+    if not keeping.prompts:
+        return None
+    return redact(request.prompt, keeping.redact, keeping.patterns)
 
 
 def _shadow(active: ActivePolicy, signals: Signals, seed: int) -> ShadowDecision:

@@ -6,6 +6,7 @@ import time
 
 import aiohttp
 import pytest
+from integration.conftest import StartTurnout
 from openai import AsyncOpenAI
 
 from support.mock_upstream import USAGE, WORDS, MockUpstream
@@ -276,3 +277,15 @@ async def test_hundred_concurrent_streams_each_get_their_own_reply(turnout: Runn
     replies = await asyncio.gather(*(turnout.stream() for _ in range(100)))
     assert all(text_of(stream) == TEXT for _, _, stream in replies)
     assert len({headers["x-turnout-decision-id"] for _, headers, _ in replies}) == 100
+
+
+async def test_a_kept_prompt_is_redacted_before_it_is_stored_or_logged(start: StartTurnout) -> None:
+    keeping = {"prompts": True, "redact": ["email"], "patterns": {"ticket": "TCK-[0-9]{6}"}}
+    async with start("ok", policy={"record": keeping}) as turnout:
+        messages = [{"role": "user", "content": "mail ann@example.com about TCK-123456"}]
+        _, headers, _ = await turnout.chat(messages=messages)
+        decision = headers["x-turnout-decision-id"]
+        _, record = await turnout.get(f"/v1/decisions/{decision}")
+        assert record["prompt"] == "mail [email] about [ticket]"
+        assert "ann@" not in turnout.log.getvalue()
+        assert "TCK-1" not in turnout.log.getvalue()
