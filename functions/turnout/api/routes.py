@@ -12,6 +12,7 @@ from starlette.responses import Response
 from turnout import __version__
 from turnout.api.auth import authenticate
 from turnout.api.body import read_json_object
+from turnout.api.decisions import page_to_wire, parse_listing
 from turnout.api.dialects import Dialect, Messages, Responses, reply_in
 from turnout.api.feedback import parse_feedback
 from turnout.api.openai import parse_chat
@@ -115,6 +116,13 @@ async def route(request: Request, caller: CallerOf, router: RouterOf) -> Respons
     """Decide, and call nothing upstream."""
     record = await router.route(await _chat_request(request), caller)
     return JSONResponse(to_wire(record), headers=routing_headers(record))
+
+
+@guarded.get("/decisions")
+async def decisions(request: Request, caller: CallerOf, router: RouterOf) -> Response:
+    """List records of requests that the caller's tenant made, the newest first."""
+    page = await router.page(parse_listing(request.query_params), caller)
+    return JSONResponse(page_to_wire(page))
 
 
 @guarded.get("/decisions/{decision_id}")
