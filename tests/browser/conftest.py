@@ -1,17 +1,22 @@
 """A real Chromium in front of a real `turnout serve` process."""
 
+import json
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from e2e.conftest import CommandLine, ServerProcess, Starter
 
+from support.mock_upstream import MockUpstream, running_mock_upstream
+from support.policies import document, model
+
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Page, Route
 
 FLAGS = [
     "--no-sandbox",
@@ -21,6 +26,8 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
+PHONE = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
 
 
 @pytest.fixture(scope="session")
@@ -85,14 +92,29 @@ class Playground:
             await run.locator(".outcome").wait_for()
 
 
+async def _answered(answer: Any, route: "Route") -> None:
+    if isinstance(answer, int):
+        await route.fulfill(status=answer, json={"error": {"message": "not this time"}})
+    else:
+        await route.fulfill(json=answer)
+
+
 Opener = Callable[..., Awaitable[Playground]]
 
 
 @pytest.fixture
 async def open_playground(browser: "Browser") -> Opener:
-    """Open the playground of a server; options are those of a Playwright context."""
+    """Open a page of a server; options are those of a Playwright context.
 
-    async def open_at(server: ServerProcess, path: str = "/", **options: Any) -> Playground:
+    `answers` are given in the server's place: JSON by a pattern of the URL, or a status.
+    """
+
+    async def open_at(
+        server: ServerProcess,
+        path: str = "/",
+        answers: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Playground:
         context = await browser.new_context(**options)
         context.set_default_timeout(10_000)
         page = await context.new_page()
@@ -106,7 +128,64 @@ async def open_playground(browser: "Browser") -> Opener:
             ),
         )
         page.on("pageerror", lambda error: playground.complaints.append(str(error)))
+        for pattern, answer in (answers or {}).items():
+            await page.route(pattern, partial(_answered, answer))
         await page.goto(playground.url + path)
         return playground
 
     return open_at
+
+
+@pytest.fixture
+async def mock() -> AsyncIterator[MockUpstream]:
+    async with running_mock_upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def axe() -> str:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed; `make test` does it where there is npm")
+    return AXE.read_text(encoding="utf-8")
+
+
+def routed_to(mock: MockUpstream, folder: Path, *ids: str) -> dict[str, str]:
+    """Return the environment of a server whose only policy tries these models of the mock in order."""
+    models = {f"m{i}": model(id=id_) for i, id_ in enumerate(ids)}
+    policy = document(models=models, default={"use": ["m0"], "fallback": list(models)[1:]})
+    policies = folder / "policies"
+    policies.mkdir()
+    (policies / "default.yaml").write_text(json.dumps(policy))
+    return {"TURNOUT_POLICIES": str(policies), "TURNOUT_UPSTREAMS": f"mock={mock.url}"}
+
+
+def expect(locator: Any) -> Any:
+    from playwright.async_api import expect
+
+    return expect(locator)
+
+
+async def tab_to(page: "Page", name: str, *, back: bool = False) -> None:
+    """Press Tab until the element of this name, or beginning with it, has the focus and shows it."""
+    for _ in range(60):
+        await page.keyboard.press("Shift+Tab" if back else "Tab")
+        told = await page.evaluate(
+            "(e => e.getAttribute('aria-label') || e.labels?.[0]?.textContent.trim()"
+            " || e.textContent.trim())(document.activeElement)"
+        )
+        if told.startswith(name):
+            assert await page.evaluate("document.activeElement.matches(':focus-visible')")
+            return
+    raise AssertionError(f"{name} is not reached by Tab")
+
+
+async def serious_faults(page: "Page", axe: str) -> list[str]:
+    """Return what axe-core finds serious or critical on the page as it stands."""
+    await page.evaluate(axe)
+    found = await page.evaluate("axe.run(document)")
+    return [
+        f"{violation['id']}: {node['target']}"
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]

@@ -3,23 +3,17 @@
 import json
 import re
 import signal
-from collections.abc import AsyncIterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-from support.mock_upstream import MockUpstream, running_mock_upstream
-from support.policies import document, model
+from browser.conftest import PHONE, expect, routed_to, serious_faults, tab_to
 
 pytestmark = pytest.mark.browser
 
 CODE = "Write a Python function that merges two sorted lists."
 MATH = "Evaluate the integral of x^2 * e^x from 0 to 1, showing each step."
 REPLY = "Hello from the mock upstream."
-AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
-PHONE = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
 
 WATCH = """() => {
   window.seen = [];
@@ -31,35 +25,6 @@ WATCH = """() => {
   }).observe(document.getElementById('conversation'), {subtree: true, childList: true, characterData: true});
 }"""
 """Notes every change of the conversation as [bars shown, text shown]."""
-
-
-@pytest.fixture
-async def mock() -> AsyncIterator[MockUpstream]:
-    async with running_mock_upstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-def axe() -> str:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed; `make test` does it where there is npm")
-    return AXE.read_text(encoding="utf-8")
-
-
-def routed_to(mock: MockUpstream, folder: Path, *ids: str) -> dict[str, str]:
-    """Return the environment of a server whose only policy tries these models of the mock in order."""
-    models = {f"m{i}": model(id=id_) for i, id_ in enumerate(ids)}
-    policy = document(models=models, default={"use": ["m0"], "fallback": list(models)[1:]})
-    policies = folder / "policies"
-    policies.mkdir()
-    (policies / "default.yaml").write_text(json.dumps(policy))
-    return {"TURNOUT_POLICIES": str(policies), "TURNOUT_UPSTREAMS": f"mock={mock.url}"}
-
-
-def expect(locator: Any) -> Any:
-    from playwright.async_api import expect
-
-    return expect(locator)
 
 
 async def test_the_decision_is_shown_before_the_first_words_which_then_come_in_order(  # type: ignore[no-untyped-def]
@@ -394,42 +359,29 @@ async def test_everything_can_be_done_by_keyboard(demo, open_playground) -> None
     page, keys = playground.page, playground.page.keyboard
     await expect(page.get_by_role("combobox", name="Policy").locator("option")).to_have_count(3)
 
-    async def tab_to(name: str, *, back: bool = False) -> None:
-        for _ in range(60):
-            await keys.press("Shift+Tab" if back else "Tab")
-            told = await page.evaluate(
-                "(e => e.getAttribute('aria-label') || e.labels?.[0]?.textContent.trim()"
-                " || e.textContent.trim())(document.activeElement)"
-            )
-            if told.startswith(name):
-                ring = await page.evaluate("document.activeElement.matches(':focus-visible')")
-                assert ring
-                return
-        raise AssertionError(f"{name} is not reached by Tab")
-
     await keys.press("Tab")
     await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     await keys.press("Enter")
-    await tab_to("Code")
-    await tab_to("Prompt")
+    await tab_to(page, "Code")
+    await tab_to(page, "Prompt")
     await keys.type("one")
     await keys.press("Shift+Enter")
     await keys.type("two")
-    await tab_to("Smart Routing")
+    await tab_to(page, "Smart Routing")
     await keys.press("Space")
-    await tab_to("Model")
-    await tab_to("Side by side")
-    await tab_to("System prompt")
-    await tab_to("Prompt", back=True)
+    await tab_to(page, "Model")
+    await tab_to(page, "Side by side")
+    await tab_to(page, "System prompt")
+    await tab_to(page, "Prompt", back=True)
     await keys.press("Enter")
     await playground.answered()
     await expect(page.locator(".prompt-text")).to_have_text("one\ntwo")
     await expect(page.locator(".reply-head")).to_have_text("openai/gpt-6-luna")
-    await tab_to("Open this decision", back=True)
-    await tab_to("Decision", back=True)
+    await tab_to(page, "Open this decision", back=True)
+    await tab_to(page, "Decision", back=True)
     await keys.press("Enter")
     await expect(page.locator(".bars")).to_be_hidden()
-    await tab_to("Good reply", back=True)
+    await tab_to(page, "Good reply", back=True)
     await keys.press("Enter")
     await expect(page.locator(".rated")).to_have_text("Thank you, noted.")
     assert playground.complaints == []
@@ -444,6 +396,17 @@ async def test_a_screen_reader_is_told_of_the_decision_and_of_the_replys_end(  #
     told = playground.page.locator("[aria-live=polite]")
     await expect(told).to_contain_text("Rule code chose anthropic/claude-sonnet-5-5.")
     await expect(told).to_contain_text(re.compile(r"Reply complete, \d+ words\."))
+
+
+async def test_on_a_narrow_screen_there_is_room_for_every_button(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+    page = (await open_playground(demo, **PHONE)).page
+    await page.evaluate("sessionStorage.setItem('turnout.key', 'any')")
+    await page.reload()
+    assert await page.evaluate("document.documentElement.scrollWidth") == 320
+    await page.get_by_role("button", name="API key").click()
+    await expect(page.get_by_role("textbox", name="API key")).to_be_focused()
+    await page.get_by_role("link", name="Decisions").click()
+    await expect(page.get_by_role("heading", name="Decisions")).to_be_visible()
 
 
 @pytest.mark.parametrize("side_by_side", [False, True])
@@ -490,24 +453,14 @@ async def test_axe_finds_nothing_serious(demo, open_playground, axe, scheme) -> 
     playground = await open_playground(demo, color_scheme=scheme, reduced_motion="reduce")
     page = playground.page
 
-    async def serious_faults() -> list[str]:
-        await page.evaluate(axe)
-        found = await page.evaluate("axe.run(document)")
-        return [
-            f"{violation['id']}: {node['target']}"
-            for violation in found["violations"]
-            if violation["impact"] in ("serious", "critical")
-            for node in violation["nodes"]
-        ]
-
-    assert await serious_faults() == []
+    assert await serious_faults(page, axe) == []
     await playground.ask(CODE)
     await playground.answered()
-    assert await serious_faults() == []
+    assert await serious_faults(page, axe) == []
     await page.get_by_role("button", name="Side by side").click()
     await playground.ask(MATH)
     await playground.answered()
-    assert await serious_faults() == []
+    assert await serious_faults(page, axe) == []
     await page.get_by_role("link", name="Open this decision").last.click()
     await expect(page.locator(".rules")).to_be_visible()
-    assert await serious_faults() == []
+    assert await serious_faults(page, axe) == []

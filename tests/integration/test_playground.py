@@ -138,6 +138,7 @@ async def test_the_pages_files_come_with_their_types_and_a_strict_policy(
     async with start("ok", shows_playground=True) as turnout:
         for path, kind in (
             ("/", "text/html"),
+            ("/decisions", "text/html"),
             ("/playground/playground.js", "text/javascript"),
             ("/playground/playground.css", "text/css"),
             ("/playground/turnout.svg", "image/svg+xml"),
@@ -160,8 +161,11 @@ async def test_nothing_else_is_served(start: StartTurnout, name: str) -> None:
         assert "error" in body
 
 
-async def test_where_it_is_not_switched_on_there_is_no_page(turnout: RunningTurnout) -> None:
-    assert (await turnout.get("/"))[0] == 404
+@pytest.mark.parametrize("path", ["/", "/decisions", "/playground/decisions.js"])
+async def test_where_it_is_not_switched_on_there_is_no_page(
+    turnout: RunningTurnout, path: str
+) -> None:
+    assert (await turnout.get(path))[0] == 404
 
 
 def test_the_page_names_no_other_host_and_has_nothing_inline() -> None:
@@ -169,8 +173,7 @@ def test_the_page_names_no_other_host_and_has_nothing_inline() -> None:
         text = path.read_text(encoding="utf-8")
         assert "https://" not in text.replace("http://www.w3.org/2000/svg", ""), path.name
         assert "innerHTML" not in text, path.name
-    index = (PAGES / "index.html").read_text()
-    assert "<style" not in index
-    assert "<script>" not in index
-    assert " style=" not in index
-    assert " onclick=" not in index
+    for path in PAGES.glob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        for inline in ("<style", "<script>", " style=", " onclick="):
+            assert inline not in page, path.name

@@ -1,4 +1,4 @@
-"""The playground: a page that shows the router at work, and the files it is made of."""
+"""The playground and the decisions page, which show the router at work, and the files they are made of."""
 
 from __future__ import annotations
 
@@ -33,13 +33,19 @@ playground = APIRouter()
 
 @playground.get("/")
 async def index() -> Response:
-    """Return the page."""
+    """Return the playground."""
     return _file("index.html")
+
+
+@playground.get("/decisions")
+async def decisions() -> Response:
+    """Return the page of the decisions."""
+    return _file("decisions.html")
 
 
 @playground.get("/playground/{name}")
 async def asset(name: str) -> Response:
-    """Return a file that the page is made of."""
+    """Return a file that the pages are made of."""
     if name not in _names():
         raise HTTPException(404)
     return _file(name)

@@ -27,6 +27,11 @@ export class Api {
     return (await this.#json("models")).data.map((model) => model.id);
   }
 
+  /** Return `{data: records, next}`, newest first. `next` is where the following page begins, or null. */
+  decisions = (query) => this.#json(`decisions?${new URLSearchParams(query)}`);
+
+  report = (since) => this.#json(`report?${new URLSearchParams({ since })}`);
+
   decision = (id) => this.#json(`decisions/${encodeURIComponent(id)}`);
 
   explanation = (id) => this.#json(`decisions/${encodeURIComponent(id)}/explain`);

@@ -10,10 +10,12 @@ import { factList } from "./signals_view.js";
 export class DecisionPage {
   #id = null;
 
-  constructor(node, { api, needsKey }) {
+  /** `back` is the link to where the reader came from: `{href, told}`. */
+  constructor(node, { api, needsKey, back }) {
     this.node = node;
     this.api = api;
     this.needsKey = needsKey;
+    this.back = back;
   }
 
   async show(id) {
@@ -21,9 +23,9 @@ export class DecisionPage {
     const title = element("h1", { tabindex: "-1" }, "Decision");
     const content = element("div", { class: "page-content" }, element("p", { class: "waiting" }, "Fetching the record …"));
     this.node.replaceChildren(
-      element("p", { class: "back" }, element("a", { href: "#/" }, "← To the chat")),
+      element("p", { class: "back" }, element("a", { href: this.back.href }, this.back.told)),
       title,
-      element("p", { class: "decision-id" }, element("code", {}, id), copyButton("Copy link", () => window.location.href, icons.link)),
+      element("p", { class: "decision-id" }, element("code", {}, id), copyButton("Copy link", sharedLink, icons.link)),
       content,
     );
     title.focus({ preventScroll: true });
@@ -67,6 +69,12 @@ export class DecisionPage {
   }
 }
 
+/** Return the page's address without its query: how a list was filtered is nobody else's concern. */
+function sharedLink() {
+  const { origin, pathname, hash } = window.location;
+  return `${origin}${pathname}${hash}`;
+}
+
 function recordFacts({ created, policy, classifier, signals, seed, stream, shadow }) {
   return factList([
     ["Made", moment(created)],
@@ -74,6 +82,7 @@ function recordFacts({ created, policy, classifier, signals, seed, stream, shado
     ["Policy", `${policy.name}@${policy.version}`],
     ["Classifier", classifier.version],
     ["Tenant", signals.tenant || null],
+    ["Key", signals.key || null],
     ["Streamed", stream ? "yes" : "no"],
     ["Most output tokens", signals.max_output_tokens],
     ["Seed", String(seed)],

@@ -7,12 +7,14 @@ export function element(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
 }
 
+/** Return a new element of a drawing. */
+export function shape(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG, tag), attributes, children);
+}
+
 /** Return a drawing, hidden from screen readers: what it says is said in words beside it. */
 export function drawing(viewBox, ...paths) {
-  const svg = document.createElementNS(SVG, "svg");
-  filled(svg, { viewBox, class: "icon", "aria-hidden": "true" }, []);
-  for (const d of paths) svg.append(filled(document.createElementNS(SVG, "path"), { d }, []));
-  return svg;
+  return shape("svg", { viewBox, class: "icon", "aria-hidden": "true" }, paths.map((d) => shape("path", { d })));
 }
 
 export const icons = {

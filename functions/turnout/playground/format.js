@@ -5,6 +5,14 @@ const tokens = new Intl.NumberFormat("en");
 const dollars = new Intl.NumberFormat("en", { style: "currency", currency: "USD", maximumFractionDigits: 2 });
 const smallDollars = new Intl.NumberFormat("en", { style: "currency", currency: "USD", minimumFractionDigits: 0, maximumSignificantDigits: 3 });
 const moments = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
+const briefMoments = new Intl.DateTimeFormat("en", {
+  month: "short",
+  day: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
 
 export const percent = (share) => {
   const hundredths = share * 100;
@@ -23,6 +31,8 @@ export const milliseconds = (ms) => {
 export const words = (name) => name.replaceAll("_", " ");
 
 export const moment = (seconds) => moments.format(new Date(seconds * 1000));
+
+export const briefMoment = (seconds) => briefMoments.format(new Date(seconds * 1000));
 
 export const language = (code) => {
   if (code === "und") return "not determined";

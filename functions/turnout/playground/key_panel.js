@@ -1,5 +1,6 @@
 // Where an API key is given, shown once a server has asked for one.
 
+import { element } from "./dom.js";
 import { apiKey } from "./state.js";
 
 export class KeyPanel {
@@ -7,9 +8,16 @@ export class KeyPanel {
   constructor(form, toggle, { changed }) {
     this.form = form;
     this.toggle = toggle;
-    this.field = form.querySelector("#key");
-    this.told = form.querySelector("#key-told");
-    this.forget = form.querySelector("#key-forget");
+    this.told = element("p", { class: "key-told", id: "key-told", role: "alert" });
+    this.field = element("input", {
+      id: "key",
+      type: "password",
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-describedby": "key-told key-note",
+    });
+    this.forget = element("button", { type: "button", class: "quiet" }, "Forget this key");
+    form.append(...this.#content());
     this.#show(false);
     this.toggle.hidden = !apiKey.get();
     toggle.addEventListener("click", () => {
@@ -38,6 +46,27 @@ export class KeyPanel {
     this.field.setAttribute("aria-invalid", String(Boolean(apiKey.get())));
     this.#show(true);
     this.field.focus();
+  }
+
+  #content() {
+    return [
+      element("label", { for: "key" }, "API key"),
+      this.told,
+      element(
+        "div",
+        { class: "key-row" },
+        this.field,
+        element("button", { type: "submit", class: "primary" }, "Use this key"),
+        this.forget,
+      ),
+      element(
+        "p",
+        { class: "muted", id: "key-note" },
+        "Kept in this tab alone, until you close it. ",
+        element("code", {}, "turnout keys create NAME"),
+        " makes one.",
+      ),
+    ];
   }
 
   #show(shown) {

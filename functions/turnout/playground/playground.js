@@ -22,7 +22,7 @@ const keyPanel = new KeyPanel(byId("key-panel"), byId("key-toggle"), { changed: 
 const needsKey = (message) => keyPanel.refused(message);
 const targets = new Targets(byId("composer"));
 const composer = new Composer(byId("composer"), { send, stop });
-const decisionPage = new DecisionPage(byId("decision-page"), { api, needsKey });
+const decisionPage = new DecisionPage(byId("decision-page"), { api, needsKey, back: { href: "#/", told: "← To the chat" } });
 const chat = new ChatView(byId("conversation"), { retry, needsKey, rate: api.feedback });
 
 function send(prompt) {
