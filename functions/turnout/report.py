@@ -24,6 +24,14 @@ _ASSUMPTION: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Milliseconds, by nearest rank; None where nothing was measured."""
+
+    p50: float | None
+    p95: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """Some of the requests, summed. Money in US dollars; `fallbacks` are calls after a request's first."""
 
@@ -35,20 +43,6 @@ class Part:
     saved_usd: float
     fallbacks: int
     failed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Percentiles:
-    """Milliseconds, by nearest rank; None where nothing was measured."""
-
-    p50: float | None
-    p95: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Totals(Part):
-    """All the requests."""
-
     ttfb_ms: Percentiles
 
 
@@ -86,7 +80,7 @@ class Report:
     since: float
     until: float
     complete: bool
-    totals: Totals
+    totals: Part
     by_day: tuple[Part, ...]
     by_category: tuple[Part, ...]
     by_model: tuple[Part, ...]
@@ -151,12 +145,11 @@ def summed(
         for record in records
         if since <= record.created < until and record.outcome != "decided"
     ]
-    whole = _part("all", lines)
     return Report(
         since=since,
         until=until,
         complete=complete,
-        totals=_totals(whole, lines),
+        totals=_part("all", lines),
         by_day=tuple(sorted(_by(lines, _day), key=lambda part: part.name)),
         by_category=_by(lines, lambda record: [record.signals.category]),
         by_model=_by(lines, lambda record: [record.answered_by]),
@@ -215,6 +208,7 @@ def _by(
 def _part(name: str, lines: Iterable[_Line]) -> Part:
     lines = list(lines)
     used = [line.record.usage for line in lines if line.record.usage]
+    times = sorted(line.record.ttfb_ms for line in lines if line.record.ttfb_ms is not None)
     return Part(
         name=name,
         requests=len(lines),
@@ -224,20 +218,6 @@ def _part(name: str, lines: Iterable[_Line]) -> Part:
         saved_usd=_money(line.saved_usd for line in lines),
         fallbacks=sum(max(0, len(line.record.attempts) - 1) for line in lines),
         failed=sum(line.record.has_failed for line in lines),
-    )
-
-
-def _totals(whole: Part, lines: Iterable[_Line]) -> Totals:
-    times = sorted(line.record.ttfb_ms for line in lines if line.record.ttfb_ms is not None)
-    return Totals(
-        name=whole.name,
-        requests=whole.requests,
-        input_tokens=whole.input_tokens,
-        output_tokens=whole.output_tokens,
-        cost_usd=whole.cost_usd,
-        saved_usd=whole.saved_usd,
-        fallbacks=whole.fallbacks,
-        failed=whole.failed,
         ttfb_ms=Percentiles(_ranked(times, 0.5), _ranked(times, 0.95)),
     )
 

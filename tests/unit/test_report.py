@@ -104,6 +104,12 @@ def test_percentiles_are_by_nearest_rank() -> None:
     assert (told.totals.ttfb_ms.p50, told.totals.ttfb_ms.p95) == (10.0, 19.0)
 
 
+def test_every_part_has_percentiles_of_its_own() -> None:
+    told = report(record(NOON - DAY, ttfb_ms=10.0), record(NOON, ttfb_ms=30.0))
+    assert [day.ttfb_ms.p50 for day in told.by_day] == [10.0, 30.0]
+    assert told.totals.ttfb_ms.p95 == 30.0
+
+
 def said(one: DecisionRecord, score: float) -> tuple[str, Feedback]:
     return one.id, Feedback(one.id, score, NOON)
 
