@@ -1,4 +1,4 @@
-"""Looking back over what is on record: sessions and reports."""
+"""Looking back over what is on record: sessions, reports, and page by page."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from turnout.errors import NotFound, PolicyError
 from turnout.feedback import Feedback
 from turnout.feedback_export import Rated
+from turnout.listing import Listing, Page, page_of
 from turnout.policy import Policy, PolicyRef
 from turnout.policy_book import PolicyBook
 from turnout.record import DecisionRecord
@@ -19,6 +20,8 @@ from turnout.store import KEPT_S, Decisions, Feedbacks
 AROUND_S = 24 * 3600.0
 """How far before and after a decision the rest of its session is looked for, in seconds."""
 MOST_READ = 10_000
+MOST_LISTED_FROM = 2_000
+"""How many records, of all tenants together, are read for one page of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,22 @@ class History:
     decisions: Decisions
     feedbacks: Feedbacks
     book: PolicyBook
+
+    async def page(self, listing: Listing, tenant: str | None) -> Page:
+        """Return the page of a list, the newest first. Raises StoreError.
+
+        Of a filtered list a page may be short, or empty, and yet not the last.
+        """
+        now = time.time()
+        stretch = await self.decisions.between(
+            tenant,
+            now - listing.span_s,
+            now + 1,
+            listing.limit if listing.filters.is_open else MOST_LISTED_FROM,
+            before=listing.before,
+            most_read=MOST_LISTED_FROM,
+        )
+        return page_of(stretch.records, stretch.unread_before, listing)
 
     async def session(self, wanted: str, tenant: str | None) -> Session:
         """Return a session by its caller's id for it, or by any decision in it.

@@ -23,7 +23,6 @@ from turnout.errors import (
 )
 from turnout.explanation import Explanation, explain
 from turnout.feedback import Feedback
-from turnout.listing import Listing, Page, page_of
 from turnout.policy import ActivePolicy, Recording
 from turnout.policy_book import PolicyBook, Snapshot
 from turnout.record import DecisionRecord, Outcome, ShadowDecision, new_decision_id
@@ -36,8 +35,6 @@ from turnout.upstream import Exchange, Plan, Target, Upstreams, relay
 
 AUTO = "auto"
 POLICY_PREFIX = "policy/"
-MOST_LISTED_FROM = 2_000
-"""How many records, of all tenants together, are read for one page of a list."""
 SEED_BITS = 53
 """So that a seed survives JSON readers whose numbers are doubles."""
 
@@ -122,22 +119,6 @@ class Router:
         if record is None or record.signals.tenant != caller.tenant:
             raise NotFound(f"no decision {decision_id!r} on record")
         return record
-
-    async def page(self, listing: Listing, caller: Caller) -> Page:
-        """Return decisions of the caller's own tenant, the newest first. Raises StoreError.
-
-        Of a filtered list a page may be short, or empty, and yet not the last.
-        """
-        now = time.time()
-        stretch = await self.decisions.between(
-            caller.tenant,
-            now - listing.span_s,
-            now + 1,
-            listing.limit if listing.filters.is_open else MOST_LISTED_FROM,
-            before=listing.before,
-            most_read=MOST_LISTED_FROM,
-        )
-        return page_of(stretch.records, stretch.unread_before, listing)
 
     async def rate(self, feedback: Feedback, caller: Caller) -> None:
         """Keep what the caller thought of its own request's reply. Raises NotFound, StoreError."""

@@ -21,15 +21,16 @@ REPORT_ROUTE = "**/v1/report*"
 def day(ago: int, requests: int, p50: float | None = None, **more: Any) -> dict[str, Any]:
     name = (datetime.now(UTC) - timedelta(days=ago)).strftime("%Y-%m-%d")
     ttfb = p50 and {"p50": p50, "p95": 3 * p50}
-    return {"day": name, "requests": requests, "ttfb_ms": ttfb, **more}
+    return {"name": name, "requests": requests, "ttfb_ms": ttfb, **more}
 
 
 def report() -> dict[str, Any]:
-    """Return a report of a week: on five of its days nothing happened."""
+    """Return a report of a week, such as no test can live through: on five of its days nothing happened."""
     return {
         "totals": {
             "requests": 1234,
             "cost_usd": 0.57,
+            "saved_usd": 1.2,
             "fallbacks": 3,
             "failed": 2,
             "ttfb_ms": {"p50": 312.0, "p95": 1210.0},
@@ -43,11 +44,10 @@ def report() -> dict[str, Any]:
 
 @pytest.fixture
 def open_decisions(open_playground: Opener) -> Opener:
-    """Open the decisions page of a server, with a report of a week such as no test can live through."""
+    """Open the decisions page of a server, at what follows its path."""
 
     async def open_at(server: ServerProcess, address: str = "", **options: Any) -> Playground:
-        answers = {REPORT_ROUTE: report(), **options.pop("answers", {})}
-        return await open_playground(server, f"/decisions{address}", answers=answers, **options)
+        return await open_playground(server, f"/decisions{address}", **options)
 
     return open_at
 
@@ -174,11 +174,16 @@ async def test_the_link_that_is_copied_names_the_decision_and_no_filter(  # type
 
 
 async def test_the_days_are_drawn_and_told_in_figures(demo, open_decisions) -> None:  # type: ignore[no-untyped-def]
-    opened = await open_decisions(demo)
+    opened = await open_decisions(demo, answers={REPORT_ROUTE: report()})
     page = opened.page
     panels = page.locator(".panel")
     await expect(panels.locator("figcaption")).to_have_text(
-        ["Requests1,234 · 2 failed", "Spend$0.57", "Fallbacks3", "First bytep50 312 ms · p95 1.2 s"]
+        [
+            "Requests1,234 · 2 failed",
+            "Spend$0.57 · $1.20 saved",
+            "Fallbacks3",
+            "First byte312 ms · p95 1.2 s",
+        ]
     )
     assert [await panel.locator("rect").count() for panel in await panels.all()] == [2, 2, 1, 0]
     heights = [
@@ -193,6 +198,24 @@ async def test_the_days_are_drawn_and_told_in_figures(demo, open_decisions) -> N
     told = ["1,000", "2", "$0.5", "3", "300 ms", "900 ms"]
     await expect(figures.nth(1).get_by_role("cell")).to_have_text(told)
     await expect(figures.nth(2).get_by_role("cell")).to_have_text(["0", "0", "$0", "0", "—", "—"])
+    assert opened.complaints == []
+
+
+async def test_what_was_asked_today_is_in_the_picture(  # type: ignore[no-untyped-def]
+    serve, open_decisions, mock, tmp_path
+) -> None:
+    server = serve(**routed_to(mock, tmp_path, "status-503", "ok"))
+    await ask(server, HELLO)
+    await ask(server, HELLO, "mock/status-503")
+    opened = await open_decisions(server)
+    panels = opened.page.locator(".panel")
+    await expect(panels.nth(0).locator("figcaption")).to_have_text("Requests2 · 1 failed")
+    await expect(panels.nth(2).locator("figcaption")).to_have_text("Fallbacks2")
+    await expect(panels.nth(3).locator("circle")).to_have_count(2)
+    await opened.page.get_by_text("The same in figures").click()
+    days = opened.page.get_by_role("table", name="Day by day").locator("tbody").get_by_role("row")
+    await expect(days.last.get_by_role("cell").nth(0)).to_have_text("2")
+    await expect(days.last.get_by_role("cell").last).to_have_text(re.compile(r"\d\sm?s$"))
     assert opened.complaints == []
 
 

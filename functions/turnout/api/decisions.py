@@ -11,17 +11,11 @@ from pydantic_core import PydanticCustomError
 
 from turnout.listing import Filters, Listing, Page
 from turnout.record import Outcome, to_wire
+from turnout.timespan import seconds
 from turnout.wire.reading import read
 
-_UNITS_S: Final = {"m": 60, "h": 3600, "d": 86400}
 _CURSOR_DIGITS: Final = 20
 """An id's time and half of its random digits: enough to go on from, and nobody's whole id."""
-
-
-def _span(value: str) -> str:
-    if not re.fullmatch(r"[1-9][0-9]{0,5}[mhd]", value):
-        raise PydanticCustomError("span", "write a time back from now, as 90m, 24h or 7d")
-    return value
 
 
 def _cursor(value: str) -> str:
@@ -33,7 +27,7 @@ def _cursor(value: str) -> str:
 class _Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    since: Annotated[str, AfterValidator(_span)] = "7d"
+    since: str = "7d"
     category: str | None = None
     model: str | None = None
     policy: str | None = None
@@ -47,7 +41,7 @@ def parse_listing(query: Mapping[str, str]) -> Listing:
     """Return the listing; an empty value asks for nothing. Raises InvalidRequest with the field at fault."""
     asked = read(_Query, {name: value for name, value in query.items() if value})
     return Listing(
-        span_s=int(asked.since[:-1]) * _UNITS_S[asked.since[-1]],
+        span_s=seconds(asked.since),
         filters=Filters(asked.category, asked.model, asked.policy, asked.key, asked.outcome),
         limit=asked.limit,
         before=f"dec_{asked.cursor}" if asked.cursor else None,

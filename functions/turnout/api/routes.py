@@ -119,9 +119,9 @@ async def route(request: Request, caller: CallerOf, router: RouterOf) -> Respons
 
 
 @guarded.get("/decisions")
-async def decisions(request: Request, caller: CallerOf, router: RouterOf) -> Response:
+async def decisions(request: Request, caller: CallerOf, history: HistoryOf) -> Response:
     """List records of requests that the caller's tenant made, the newest first."""
-    page = await router.page(parse_listing(request.query_params), caller)
+    page = await history.page(parse_listing(request.query_params), caller.tenant)
     return JSONResponse(page_to_wire(page))
 
 

@@ -16,6 +16,7 @@ const date = new Intl.DateTimeFormat("en", { weekday: "short", month: "short", d
 /** Return the picture of a report, as `GET /v1/report` gives it. Days are UTC's. */
 export function dailyPicture({ by_day: known, totals }) {
   const days = withoutGaps(known);
+  const saved = totals.saved_usd > 0 ? ` · ${usd(totals.saved_usd)} saved` : "";
   const failed = totals.failed ? ` · ${count(totals.failed)} failed` : "";
   return element(
     "div",
@@ -24,7 +25,7 @@ export function dailyPicture({ by_day: known, totals }) {
       "div",
       { class: "panels" },
       panel("Requests", `${count(totals.requests)}${failed}`, days, bars(days, (day) => day.requests, count)),
-      panel("Spend", usd(totals.cost_usd), days, bars(days, (day) => day.cost_usd, usd)),
+      panel("Spend", `${usd(totals.cost_usd)}${saved}`, days, bars(days, (day) => day.cost_usd, usd)),
       panel("Fallbacks", count(totals.fallbacks), days, bars(days, (day) => day.fallbacks, count, "bar-caution")),
       panel("First byte", told(totals.ttfb_ms), days, lines(days)),
     ),
@@ -34,18 +35,18 @@ export function dailyPicture({ by_day: known, totals }) {
 
 /** Return the days up to today, at least a week of them, also those on which nothing happened. */
 function withoutGaps(known) {
-  const byDay = new Map(known.map((day) => [day.day, day]));
+  const byDay = new Map(known.map((day) => [day.name, day]));
   const nameOf = (ms) => new Date(ms).toISOString().slice(0, 10);
   const today = Date.parse(nameOf(Date.now()));
-  const first = Math.min(today - (DAYS - 1) * DAY_MS, ...known.map(({ day }) => Date.parse(day)));
+  const first = Math.min(today - (DAYS - 1) * DAY_MS, ...known.map(({ name }) => Date.parse(name)));
   const names = Array.from({ length: Math.round((today - first) / DAY_MS) + 1 }, (_, i) => nameOf(first + i * DAY_MS));
-  return names.map((day) => byDay.get(day) ?? { day, requests: 0, cost_usd: 0, fallbacks: 0, failed: 0, ttfb_ms: null });
+  return names.map((name) => byDay.get(name) ?? { name, requests: 0, cost_usd: 0, fallbacks: 0, failed: 0, ttfb_ms: null });
 }
 
 function panel(title, total, days, drawn) {
   const places = days.map((_, i) => middle(i, days.length));
-  const names = days.map(({ day }, i) =>
-    shape("text", { class: "day-name", x: places[i], y: HIGH - 2 }, weekday.format(Date.parse(day))),
+  const names = days.map(({ name }, i) =>
+    shape("text", { class: "day-name", x: places[i], y: HIGH - 2 }, weekday.format(Date.parse(name))),
   );
   return element(
     "figure",
@@ -99,10 +100,10 @@ function lines(days) {
 
 function figures(days) {
   const heads = ["Day", "Requests", "Failed", "Spend", "Fallbacks", "First byte, p50", "First byte, p95"];
-  const row = ({ day, requests, failed, cost_usd: cost, fallbacks, ttfb_ms: ttfb }) =>
+  const row = ({ name, requests, failed, cost_usd: cost, fallbacks, ttfb_ms: ttfb }) =>
     tableRow(
       {},
-      tableHead("row", date.format(Date.parse(day))),
+      tableHead("row", date.format(Date.parse(name))),
       [count(requests), count(failed), usd(cost), count(fallbacks), time(ttfb?.p50), time(ttfb?.p95)].map((value) =>
         tableCell({ class: "number" }, value),
       ),
@@ -117,4 +118,4 @@ const scaled = (value, most) => (most ? (value / most) * (GROUND - TOP) : 0);
 
 const time = (ms) => (ms === null || ms === undefined ? "—" : milliseconds(ms));
 
-const told = (ttfb) => (ttfb?.p50 === null || ttfb?.p50 === undefined ? "—" : `p50 ${time(ttfb.p50)} · p95 ${time(ttfb.p95)}`);
+const told = (ttfb) => (ttfb?.p50 === null || ttfb?.p50 === undefined ? "—" : `${time(ttfb.p50)} · p95 ${time(ttfb.p95)}`);

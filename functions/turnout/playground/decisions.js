@@ -39,7 +39,9 @@ function refresh() {
 async function list() {
   const number = ++asked;
   const answer = await fetched(byId("records"), () => api.decisions({ ...filters.query, limit: PAGE }), list);
-  if (!answer || number !== asked) return;
+  if (number !== asked) return;
+  byId("further").replaceChildren();
+  if (!answer) return;
   table = new DecisionTable();
   show(answer);
   announce(table.length ? `${told(table.length)}.` : "No decisions.");
@@ -111,13 +113,15 @@ async function offer() {
   }
 }
 
-/** Return what `ask` gives; null, with the error in words at `place`, where it fails. */
+/** Return what `ask` gives; null, with the error in words at `place`, where it fails and is still awaited. */
 async function fetched(place, ask, again) {
+  const number = asked;
   place.setAttribute("aria-busy", "true");
   try {
     return await ask();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
+    if (number !== asked) return null;
     if (error.status === 401) needsKey(error.message);
     const retry = element("button", { type: "button", class: "quiet", onclick: again }, "Try again");
     place.replaceChildren(element("div", { class: "fault" }, element("p", { role: "alert" }, error.message), retry));
