@@ -52,10 +52,13 @@ def open_decisions(open_playground: Opener) -> Opener:
     return open_at
 
 
-async def ask(server: ServerProcess, prompt: str, model: str = "auto", key: str = "") -> str:
+async def ask(
+    server: ServerProcess, prompt: str, model: str = "auto", key: str = "", session: str = ""
+) -> str:
     """Send a request as any client does, and return its decision's id."""
     body = {"model": model, "messages": [{"role": "user", "content": prompt}]}
-    headers = {"x-api-key": key} if key else {}
+    told = {"x-api-key": key, "x-session-id": session}
+    headers = {name: value for name, value in told.items() if value}
     url = f"{server.url}/v1/chat/completions"
     async with (
         aiohttp.ClientSession() as client,
@@ -157,6 +160,27 @@ async def test_a_row_opens_its_record_with_the_explanation_and_a_link_to_share( 
     await expect(other.page.locator(".rules")).to_be_visible()
     await expect(other.page.locator("#list")).to_be_hidden()
     assert opened.complaints + other.complaints == []
+
+
+async def test_a_decision_shows_the_session_it_belongs_to(serve, open_decisions) -> None:  # type: ignore[no-untyped-def]
+    server = serve()
+    first, second = [await ask(server, prompt, session="s") for prompt in (HELLO, CODE)]
+    alone = await ask(server, CODE)
+    opened = await open_decisions(server, f"#/decisions/{second}")
+    page = opened.page
+    session = page.get_by_role("region", name="The session")
+    await expect(session).to_contain_text("2 requests, $0.0")
+    items = session.get_by_role("listitem")
+    await expect(items.first).to_contain_text("conversation")
+    await expect(items.last.locator("[aria-current]")).to_be_visible()
+    await session.get_by_role("link").click()
+    await expect(page.locator(".decision-id")).to_contain_text(first)
+    await expect(items.first.locator("[aria-current]")).to_be_visible()
+    await page.evaluate("(id) => { location.hash = `#/decisions/${id}`; }", alone)
+    await expect(page.locator(".decision-id")).to_contain_text(alone)
+    await expect(page.locator(".rules")).to_be_visible()
+    await expect(session).to_have_count(0)
+    assert opened.complaints == []
 
 
 async def test_the_link_that_is_copied_names_the_decision_and_no_filter(  # type: ignore[no-untyped-def]

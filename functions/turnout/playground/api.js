@@ -36,6 +36,9 @@ export class Api {
 
   explanation = (id) => this.#json(`decisions/${encodeURIComponent(id)}/explain`);
 
+  /** Return the session that a decision belongs to. */
+  session = (id) => this.#json(`sessions/${encodeURIComponent(id)}`);
+
   feedback = async (decisionId, score) => {
     await this.#call("feedback", { body: { decision_id: decisionId, score } });
   };

@@ -5,6 +5,7 @@ import { DecisionLine, decisionHeadline } from "./decision_view.js";
 import { copyButton, element, icons } from "./dom.js";
 import { explanationView } from "./explanation_view.js";
 import { moment, usd } from "./format.js";
+import { sessionView } from "./session_view.js";
 import { factList } from "./signals_view.js";
 
 export class DecisionPage {
@@ -42,6 +43,7 @@ export class DecisionPage {
   async #content(id) {
     const record = await this.api.decision(id);
     const explained = await this.#fetched(async () => [explanationView(await this.api.explanation(id))], id);
+    const session = record.conversation && (await this.#fetched(async () => [sessionView(await this.api.session(id), id)], id));
     const line = new DecisionLine(record, { level: 3 });
     line.settle(record);
     return [
@@ -52,6 +54,7 @@ export class DecisionPage {
         element("section", { "aria-labelledby": "record-title" }, element("h2", { id: "record-title" }, "The decision"), line.node),
         element("section", { "aria-labelledby": "rules-title" }, element("h2", { id: "rules-title" }, "The rules, in their order"), ...explained),
         element("section", { "aria-labelledby": "facts-title" }, element("h2", { id: "facts-title" }, "On record"), recordFacts(record), recordedPrompt(record.prompt)),
+        session,
       ),
     ];
   }
