@@ -1,5 +1,6 @@
 """What looking back over decisions does, on every table."""
 
+import asyncio
 import time
 
 import pytest
@@ -69,3 +70,19 @@ async def test_a_span_of_any_length_is_walked_no_further_than_records_are_kept(
 async def test_a_place_to_go_on_from_must_be_an_id(table: Table) -> None:
     with pytest.raises(InvalidRequest, match="decision's id"):
         await Decisions(table).between("acme", 0, time.time(), 2, before="dec_!")
+
+
+async def test_others_get_their_turn_while_records_are_read(table: Table) -> None:
+    decisions, now, turns = Decisions(table), time.time(), 0
+    await decisions.save(record(now - 60))
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count_turns())
+    await decisions.between("acme", now - 5 * HOUR, now, 10)
+    counting.cancel()
+    assert turns >= 5

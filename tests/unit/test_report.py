@@ -1,5 +1,6 @@
 """Records summed into a report, and the report told."""
 
+import json
 import math
 import re
 from html.parser import HTMLParser
@@ -18,7 +19,8 @@ from turnout.errors import InvalidRequest
 from turnout.feedback import Feedback
 from turnout.policy import Policy, PolicyRef
 from turnout.policy_check import parse_policy
-from turnout.record import DecisionRecord
+from turnout.record import DecisionRecord, to_wire
+from turnout.recorded import Unread, read_records
 from turnout.report import Report, strongest, summed, wilson
 from turnout.timespan import seconds
 
@@ -155,6 +157,15 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen.append((tag, dict(attrs)))
+
+
+def test_whole_records_are_read_out_of_logs_and_what_is_broken_is_counted() -> None:
+    one = record(NOON)
+    line = json.dumps({"message": "decision", "decision": to_wire(one)}).encode()
+    lines = [line, b"START RequestId", b"2026-11-24T03:37:45Z " + line, line[:-30], b'{"_aws": {}}']
+    unread = Unread()
+    assert list(read_records(lines, unread)) == [one, one]
+    assert (unread.other, unread.broken) == (2, 1)
 
 
 def test_the_page_needs_nothing_else_and_nobody_s_names_become_markup() -> None:
