@@ -39,6 +39,7 @@ def report() -> dict[str, Any]:
             day(5, 1000, 300, cost_usd=0.5, fallbacks=3, failed=2),
             day(0, 234, 350, cost_usd=0.07, fallbacks=0, failed=0),
         ],
+        "quality": [],
     }
 
 
@@ -66,6 +67,15 @@ async def ask(
     ):
         await response.read()
         return response.headers["x-turnout-decision-id"]
+
+
+async def rate(server: ServerProcess, decision_id: str, score: int) -> None:
+    body = {"decision_id": decision_id, "score": score}
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(f"{server.url}/v1/feedback", json=body) as response,
+    ):
+        assert response.status == 204
 
 
 def rows(page: Any) -> Any:
@@ -243,6 +253,25 @@ async def test_what_was_asked_today_is_in_the_picture(  # type: ignore[no-untype
     assert opened.complaints == []
 
 
+async def test_what_callers_thought_is_told_by_category_and_model(  # type: ignore[no-untyped-def]
+    serve, open_decisions
+) -> None:
+    server = serve()
+    opened = await open_decisions(server)
+    await expect(opened.page.locator("#quality")).to_contain_text("was rated")
+    for score in (1, 1, -1):
+        await rate(server, await ask(server, CODE), score)
+    await opened.page.get_by_role("button", name="Refresh").click()
+    rated = opened.page.get_by_role("table", name="Quality by category and model")
+    row = rated.locator("tbody").get_by_role("row")
+    await expect(row).to_have_count(1)
+    await expect(row.get_by_role("rowheader")).to_have_text("coding")
+    await expect(row.get_by_role("cell").nth(1)).to_have_text("2 of 3")
+    # Wilson's interval of two in three.
+    await expect(row.get_by_role("cell").nth(2)).to_have_text("67% (21% to 94%)")
+    assert opened.complaints == []
+
+
 @pytest.mark.parametrize(
     ("status", "told"), [(404, "this server makes no reports"), (503, "Not this time.")]
 )
@@ -254,6 +283,7 @@ async def test_where_there_is_no_report_the_picture_is_left_out_in_words(  # typ
     page = (await open_decisions(server, answers={REPORT_ROUTE: status})).page
     await expect(page.locator("#daily-picture")).to_contain_text(told)
     await expect(page.locator(".panel")).to_have_count(0)
+    await expect(page.locator("#quality")).to_be_empty()
     await expect(rows(page)).to_have_count(1)
 
 

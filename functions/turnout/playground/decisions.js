@@ -9,6 +9,7 @@ import { DecisionTable } from "./decision_table.js";
 import { answering } from "./candidates_view.js";
 import { copyButton, element } from "./dom.js";
 import { KeyPanel } from "./key_panel.js";
+import { qualityView } from "./quality_view.js";
 import { apiKey } from "./state.js";
 
 const PAGE = 50;
@@ -93,11 +94,14 @@ function nothing(next) {
 async function draw() {
   const place = byId("daily-picture");
   try {
-    place.replaceChildren(dailyPicture(await api.report("7d")));
+    const report = await api.report("7d");
+    place.replaceChildren(dailyPicture(report));
+    byId("quality").replaceChildren(...qualityView(report.quality));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     const why = error.status === 404 ? "There is no daily picture here: this server makes no reports." : `There is no daily picture. ${error.message}`;
     place.replaceChildren(element("p", { class: "muted" }, why));
+    byId("quality").replaceChildren();
   }
 }
 
