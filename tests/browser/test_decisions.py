@@ -272,6 +272,21 @@ async def test_what_callers_thought_is_told_by_category_and_model(  # type: igno
     assert opened.complaints == []
 
 
+async def test_the_most_rated_come_first_and_the_rest_when_asked_for(demo, open_decisions) -> None:  # type: ignore[no-untyped-def]
+    rated = [
+        {"category": f"c{n}", "model": "m/x", "up": 0, "n": n, "share": 0, "low": 0, "high": 0.5}
+        for n in range(1, 11)
+    ]
+    answers = {REPORT_ROUTE: {**report(), "quality": rated}}
+    page = (await open_decisions(demo, answers=answers)).page
+    table = page.get_by_role("table", name="Quality by category and model")
+    heads = table.locator("tbody").get_by_role("rowheader")
+    await expect(heads).to_have_text([f"c{n}" for n in range(10, 2, -1)])
+    await page.get_by_role("button", name="Show all 10").click()
+    await expect(heads).to_have_text([f"c{n}" for n in range(10, 0, -1)])
+    await expect(page.get_by_role("region", name="Quality by category and model")).to_be_focused()
+
+
 @pytest.mark.parametrize(
     ("status", "told"), [(404, "this server makes no reports"), (503, "Not this time.")]
 )
@@ -349,6 +364,7 @@ async def test_a_key_is_asked_for_and_shows_its_tenants_decisions_alone(  # type
     page = (await open_decisions(server)).page
     field = page.get_by_role("textbox", name="API key")
     await expect(page.locator("#key-told")).to_contain_text("No API key")
+    await expect(page.locator("#daily-picture")).to_contain_text("once there is a key")
     await expect(field).to_be_focused()
     await field.fill(ours)
     await page.keyboard.press("Enter")

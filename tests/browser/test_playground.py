@@ -191,6 +191,31 @@ async def test_the_model_that_stepped_in_is_shown_after_the_one_that_failed(  # 
     await expect(playground.page.locator(".answering")).to_have_text("mock/ok")
 
 
+async def test_a_long_prompt_is_folded_and_its_reply_in_sight(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+    playground = await open_playground(demo)
+    page = playground.page
+    await playground.ask("\n".join(f"line {i}" for i in range(200)))
+    await playground.answered()
+    prompt = page.locator(".prompt-text")
+    assert (await page.locator(".reply").bounding_box())["y"] < page.viewport_size["height"]
+    await page.get_by_role("button", name="Show the whole prompt").click()
+    fold = page.get_by_role("button", name="Fold the prompt")
+    await expect(fold).to_have_attribute("aria-expanded", "true")
+    whole = (await prompt.bounding_box())["height"]
+    assert whole > 200 * 16
+    await fold.click()
+    assert (await prompt.bounding_box())["height"] < whole / 10
+
+
+async def test_a_prompt_that_is_too_long_to_send_is_told_in_words(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+    playground = await open_playground(demo)
+    await playground.ask("x" * 6_000_001)
+    alert = playground.page.locator(".run").get_by_role("alert")
+    await expect(alert).to_contain_text(
+        "This is too long to send. The body is over 6,000,000 bytes."
+    )
+
+
 async def test_a_reply_that_breaks_off_is_told_to_be_incomplete(  # type: ignore[no-untyped-def]
     serve, open_playground, mock, tmp_path
 ) -> None:

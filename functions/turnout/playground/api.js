@@ -4,6 +4,7 @@ import { serverSentEvents } from "./sse.js";
 
 // Relative to this file, so that the page also works below a path, as API Gateway's stages are.
 const V1 = new URL("../v1/", import.meta.url);
+const TOO_LARGE = 413;
 const HEALTH = new URL("../health", import.meta.url);
 
 /** Something went wrong that can be said in words. `status` is null where no answer came. */
@@ -111,8 +112,9 @@ function* meaning({ name, data }) {
 async function refusal(response) {
   const body = parsed(await response.text().catch(() => ""));
   const told = body?.error?.message ?? body?.message;
+  const said = told ? sentence(told) : `The server answered ${response.status} ${response.statusText}`.trim() + ".";
   return new ApiError(
-    told ? sentence(told) : `The server answered ${response.status} ${response.statusText}`.trim() + ".",
+    response.status === TOO_LARGE ? `This is too long to send. ${said}` : said,
     { status: response.status, decisionId: response.headers.get("x-turnout-decision-id") },
   );
 }

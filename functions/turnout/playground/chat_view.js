@@ -4,6 +4,7 @@ import { element } from "./dom.js";
 import { RunView } from "./run_view.js";
 
 const SIDES = ["Left", "Right"];
+const LONG = { characters: 1500, lines: 14 };
 
 export class ChatView {
   #views = [];
@@ -25,7 +26,7 @@ export class ChatView {
         "div",
         { class: "prompt" },
         element("h2", { class: "visually-hidden" }, `Prompt ${this.node.childElementCount + 1}`),
-        element("p", { class: "prompt-text" }, turn.prompt),
+        promptText(turn.prompt),
       ),
       compared ? fork() : null,
       element("div", { class: "runs" }, this.#views.map((view) => view.node)),
@@ -48,6 +49,20 @@ export class ChatView {
     const near = end - room < 120;
     if (near && end > room) window.scrollBy({ top: end - room + 24, behavior: "instant" });
   }
+}
+
+/** Return the prompt; a long one folded, so that its reply is in sight. */
+function promptText(prompt) {
+  const text = element("p", { class: "prompt-text" }, prompt);
+  if (prompt.length <= LONG.characters && prompt.split("\n").length <= LONG.lines) return text;
+  const toggle = element("button", { type: "button", class: "quiet", "aria-expanded": "false" }, "Show the whole prompt");
+  const folded = element("div", { class: "prompt-folded" }, text);
+  toggle.addEventListener("click", () => {
+    const isFolded = folded.classList.toggle("prompt-folded");
+    toggle.setAttribute("aria-expanded", String(!isFolded));
+    toggle.textContent = isFolded ? "Show the whole prompt" : "Fold the prompt";
+  });
+  return [folded, toggle];
 }
 
 /** The track from the prompt to the two columns. */

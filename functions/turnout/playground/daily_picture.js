@@ -6,6 +6,8 @@ import { count, milliseconds, usd } from "./format.js";
 const DAYS = 7;
 const DAY_MS = 86_400_000;
 const WIDE = 280;
+// What is written at the last day may be wider than the day.
+const MARGIN = 24;
 const TOP = 16;
 const GROUND = 92;
 const HIGH = 110;
@@ -46,7 +48,7 @@ function withoutGaps(known) {
 function panel(title, total, days, drawn) {
   const places = days.map((_, i) => middle(i, days.length));
   const names = days.map(({ name }, i) =>
-    shape("text", { class: "day-name", x: places[i], y: HIGH - 2 }, weekday.format(Date.parse(name))),
+    shape("text", { class: (days.length - 1 - i) % 2 ? "day-name day-between" : "day-name", x: places[i], y: HIGH - 2 }, weekday.format(Date.parse(name))),
   );
   return element(
     "figure",
@@ -54,7 +56,7 @@ function panel(title, total, days, drawn) {
     element("figcaption", {}, element("span", { class: "panel-title" }, title), element("span", { class: "panel-total" }, total)),
     shape(
       "svg",
-      { viewBox: `0 0 ${WIDE} ${HIGH}`, "aria-hidden": "true", focusable: "false" },
+      { viewBox: `0 0 ${WIDE + MARGIN} ${HIGH}`, "aria-hidden": "true", focusable: "false" },
       shape("path", { class: "ground", d: `M0 ${GROUND}H${WIDE}` }),
       drawn,
       names,

@@ -99,10 +99,14 @@ async function draw() {
     byId("quality").replaceChildren(...qualityView(report.quality));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    const why = error.status === 404 ? "There is no daily picture here: this server makes no reports." : `There is no daily picture. ${error.message}`;
-    place.replaceChildren(element("p", { class: "muted" }, why));
+    place.replaceChildren(element("p", { class: "muted" }, whyNoPicture(error)));
     byId("quality").replaceChildren();
   }
+}
+
+function whyNoPicture({ status, message }) {
+  if (status === 404) return "There is no daily picture here: this server makes no reports.";
+  return status === 401 ? "The days are drawn once there is a key." : `There is no daily picture. ${message}`;
 }
 
 /** Offer what can be asked for, also what no decision of the list has. */

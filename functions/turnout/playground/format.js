@@ -4,7 +4,7 @@ const languages = new Intl.DisplayNames(["en"], { type: "language", fallback: "c
 const tokens = new Intl.NumberFormat("en");
 const dollars = new Intl.NumberFormat("en", { style: "currency", currency: "USD", maximumFractionDigits: 2 });
 const smallDollars = new Intl.NumberFormat("en", { style: "currency", currency: "USD", minimumFractionDigits: 0, maximumSignificantDigits: 3 });
-const moments = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
+const moments = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 const briefMoments = new Intl.DateTimeFormat("en", {
   month: "short",
   day: "numeric",

@@ -1,8 +1,10 @@
 // What callers thought of the replies: each category's and model's share of good ones, with its 95 % interval.
 
+import { modelName } from "./candidates_view.js";
 import { element, shape, table, tableCell, tableHead, tableRow } from "./dom.js";
 import { count, percent, words } from "./format.js";
 
+const MOST_ROWS = 8;
 const WIDE = 120;
 const HIGH = 12;
 
@@ -15,17 +17,27 @@ export function qualityView(quality) {
 const unrated = () =>
   element("p", { class: "muted" }, "No reply of these days was rated. Thumbs in the playground do that, and ", element("code", {}, "POST /v1/feedback"), ".");
 
+/** Return those that were rated most often, and a button for the rest. */
 function qualityTable(quality) {
-  const heads = ["Category", "Model", "Good", "Share, 95\u00a0% interval"];
-  return element("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Quality by category and model" },
-    table("quality-table", "Quality by category and model", heads.map((head) => tableHead("col", head)), quality.map(row)));
+  const rows = [...quality].sort((a, b) => b.n - a.n).map(row);
+  const heads = ["Category", "Model", "Good", "Share, 95\u00a0% interval"].map((head) => tableHead("col", head));
+  const shown = table("quality-table", "Quality by category and model, the most rated first", heads, rows.slice(0, MOST_ROWS));
+  const region = element("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Quality by category and model" }, shown);
+  if (rows.length <= MOST_ROWS) return region;
+  const all = element("button", { type: "button", class: "quiet" }, `Show all ${count(rows.length)}`);
+  all.addEventListener("click", () => {
+    shown.tBodies[0].append(...rows.slice(MOST_ROWS));
+    all.remove();
+    region.focus();
+  });
+  return element("div", {}, region, all);
 }
 
 function row({ category, model, up, n, share, low, high }) {
   return tableRow(
     {},
     tableHead("row", words(category)),
-    tableCell({}, element("code", {}, model)),
+    tableCell({ class: "quality-model" }, modelName(model)),
     tableCell({ class: "number" }, `${count(up)} of ${count(n)}`),
     tableCell({ class: "interval" }, interval(share, low, high), `${percent(share)} (${percent(low)} to ${percent(high)})`),
   );
