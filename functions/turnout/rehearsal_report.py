@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from turnout.html_page import figure, html_table, page
+from turnout.html_page import drawing, html_table, page
 from turnout.policy import PolicyRef
 from turnout.rehearsal import Part, Rehearsal
 from turnout.sankey import sankey
@@ -43,11 +43,14 @@ def as_html(rehearsal: Rehearsal, policy: PolicyRef) -> str:
         [
             (
                 "Where requests go: before on the left, after on the right",
-                figure(sankey(rehearsal.flows)),
+                drawing(sankey(rehearsal.flows)),
             ),
-            ("By category", html_table(_CATEGORY_HEAD, _category_rows(rehearsal))),
-            ("By model", html_table(_FLOW_HEAD, _flow_rows(rehearsal.flows))),
-            ("By rule", html_table(_RULE_HEAD, _flow_rows(rehearsal.rules))),
+            (
+                "By category",
+                html_table("By category", _CATEGORY_HEAD, _category_rows(rehearsal)),
+            ),
+            ("By model", html_table("By model", _FLOW_HEAD, _flow_rows(rehearsal.flows), words=2)),
+            ("By rule", html_table("By rule", _RULE_HEAD, _flow_rows(rehearsal.rules), words=2)),
         ],
     )
 

@@ -27,6 +27,8 @@ FLAGS = [
     "--no-first-run",
 ]
 AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
+DEADLINE_MS = 30_000
+"""How long a condition is waited for: a machine that is busy with other things is slow, not wrong."""
 PHONE = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
 
 
@@ -103,35 +105,42 @@ Opener = Callable[..., Awaitable[Playground]]
 
 
 @pytest.fixture
-async def open_playground(browser: "Browser") -> Opener:
-    """Open a page of a server; options are those of a Playwright context.
+async def open_address(browser: "Browser") -> Opener:
+    """Open a page at its address; options are those of a Playwright context.
 
     `answers` are given in the server's place: JSON by a pattern of the URL, or a status.
     """
 
     async def open_at(
-        server: ServerProcess,
-        path: str = "/",
-        answers: dict[str, Any] | None = None,
-        **options: Any,
+        address: str, answers: dict[str, Any] | None = None, **options: Any
     ) -> Playground:
         context = await browser.new_context(**options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(DEADLINE_MS)
         page = await context.new_page()
-        playground = Playground(page, server.url)
+        opened = Playground(page, address)
         page.on(
             "console",
             lambda message: (
-                playground.complaints.append(message.text)
+                opened.complaints.append(message.text)
                 if message.type in ("error", "warning")
                 else None
             ),
         )
-        page.on("pageerror", lambda error: playground.complaints.append(str(error)))
+        page.on("pageerror", lambda error: opened.complaints.append(str(error)))
         for pattern, answer in (answers or {}).items():
             await page.route(pattern, partial(_answered, answer))
-        await page.goto(playground.url + path)
-        return playground
+        await page.goto(address)
+        return opened
+
+    return open_at
+
+
+@pytest.fixture
+def open_playground(open_address: Opener) -> Opener:
+    """Open a page of a server, as `open_address` does."""
+
+    async def open_at(server: ServerProcess, path: str = "/", **options: Any) -> Playground:
+        return await open_address(server.url + path, **options)
 
     return open_at
 
@@ -162,6 +171,7 @@ def routed_to(mock: MockUpstream, folder: Path, *ids: str) -> dict[str, str]:
 def expect(locator: Any) -> Any:
     from playwright.async_api import expect
 
+    expect.set_options(timeout=DEADLINE_MS)
     return expect(locator)
 
 

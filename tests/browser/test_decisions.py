@@ -54,11 +54,16 @@ def open_decisions(open_playground: Opener) -> Opener:
 
 
 async def ask(
-    server: ServerProcess, prompt: str, model: str = "auto", key: str = "", session: str = ""
+    server: ServerProcess,
+    prompt: str,
+    model: str = "auto",
+    key: str = "",
+    session: str = "",
+    tags: str = "",
 ) -> str:
     """Send a request as any client does, and return its decision's id."""
     body = {"model": model, "messages": [{"role": "user", "content": prompt}]}
-    told = {"x-api-key": key, "x-session-id": session}
+    told = {"x-api-key": key, "x-session-id": session, "x-turnout-tags": tags}
     headers = {name: value for name, value in told.items() if value}
     url = f"{server.url}/v1/chat/completions"
     async with (

@@ -96,7 +96,9 @@ def test_the_report_on_ten_prompts_is_the_sum_of_their_ten_records(serve, turnou
     page = turnout("report", "--html", "report.html")
     assert page.returncode == 0, page.stderr
     assert "10 requests" in page.stdout
-    assert "10 requests" in (turnout.folder / "report.html").read_text(encoding="utf-8")
+    html = (turnout.folder / "report.html").read_text(encoding="utf-8")
+    assert "<dt>Requests</dt><dd>10<small>0 failed</small>" in html
+    assert f"${reported['totals']['cost_usd']:.3g}" in html
 
 
 def test_a_session_or_a_span_that_is_not_there_is_one_line(turnout) -> None:  # type: ignore[no-untyped-def]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from support.policies import document, model
 from support.records import record
-from turnout import report_view
+from turnout import report_page, report_view
 from turnout.attempt import Attempt
 from turnout.charts import Bar, columns
 from turnout.errors import InvalidRequest
@@ -172,7 +172,7 @@ def test_the_page_needs_nothing_else_and_nobody_s_names_become_markup() -> None:
     evil = '"><script>alert(1)</script>'
     one = record(NOON, sensed={"category": evil, "key": evil, "metadata": {evil: evil}})
     parser = Tags()
-    page = report_view.as_html(report(one, feedback=dict([said(one, 1.0)])))
+    page = report_page.as_html(report(one, feedback=dict([said(one, 1.0)])))
     parser.feed(page)
     tags = {tag for tag, _ in parser.seen}
     assert {"svg", "table"} <= tags
@@ -194,9 +194,32 @@ def test_the_json_has_the_documented_shape() -> None:
 
 
 def test_a_month_of_days_is_drawn_in_full_with_no_more_dates_than_have_room() -> None:
-    drawn = columns([Bar(f"2026-11-{day:02}", day, str(day)) for day in range(1, 31)])
+    drawn = columns([Bar(f"Nov {day}", day, f"{day} asked") for day in range(1, 31)])
     assert drawn.count("<rect") == 30
-    assert drawn.count("2026-11-") - drawn.count("<title>2026-11-") < 30 + 12
+    assert drawn.count('class="name"') <= 8
+    assert ">Nov 30</text>" in drawn
+    assert re.findall(r">(\d+ asked)</text>", drawn) == ["30 asked"]
+
+
+def test_days_without_requests_have_their_place_on_the_page_so_that_time_is_to_scale() -> None:
+    page = report_page.as_html(report(record(NOON - DAY, tail="1"), record(NOON - 1, tail="2")))
+    requests = page.split("<figcaption>Requests</figcaption>")[1].split("</figure>")[0]
+    assert 'aria-label="Jan 14: 1; Jan 15: 1; Jan 16: 0"' in requests
+    assert requests.count("<rect") == 2
+
+
+def test_the_page_says_what_was_saved_and_what_that_assumes() -> None:
+    page = report_page.as_html(report(record(NOON)))
+    assert "<dt>Saved</dt><dd>$0.0018<small>90% of $0.002 for the strongest model" in page
+    assert "Strongest: mock/large; assumed: every answered request goes to" in page
+    text = report_view.as_text(report(record(NOON)))
+    assert "saved $0.001800 of $0.002000 (90%) against always using the strongest model" in text
+
+
+def test_a_report_of_nothing_is_still_a_page() -> None:
+    page = report_page.as_html(report())
+    assert "<dt>Requests</dt><dd>0" in page
+    assert "Saved" not in page
 
 
 @pytest.mark.parametrize(("span", "length"), [("90m", 5400), ("24h", 86400), ("7d", 604800)])

@@ -44,11 +44,11 @@ def session(session_id: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of tables.")
 def report(since: str, logs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
     """Sum up requests, tokens, cost, what routing saved, and what callers thought of replies."""
-    from turnout import report_view
+    from turnout import report_page, report_view
 
     found = with_table(lambda table: _report(table, since, logs))
     if html:
-        html.write_text(report_view.as_html(found), encoding="utf-8")
+        html.write_text(report_page.as_html(found), encoding="utf-8")
     if as_json:
         click.echo(json.dumps(report_view.as_json(found), ensure_ascii=False, indent=2))
     else:
