@@ -9,6 +9,9 @@ from typing import Final
 
 from turnout.chat import Caller, ChatRequest, Turn
 
+SESSION_ID: Final = "session_id"
+TRACE_ID: Final = "trace_id"
+"""What a request's metadata calls its session and its trace: they say where it stands, and are no tags."""
 _DIGEST_BYTES: Final = 16
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from turnout.conversation import SESSION_ID, TRACE_ID
 from turnout.cost import cost_usd
 from turnout.feedback import Feedback
 from turnout.policy import Model, Policy, PolicyRef
@@ -234,7 +235,8 @@ def _day(record: DecisionRecord) -> list[str]:
 
 def _tags(record: DecisionRecord) -> list[str]:
     tags = record.signals.metadata.items()
-    return [f"{name}={value}" if value else name for name, value in tags if name != "session_id"]
+    named = ((name, value) for name, value in tags if name not in (SESSION_ID, TRACE_ID))
+    return [f"{name}={value}" if value else name for name, value in named]
 
 
 def _ranked(times: list[float], rank: float) -> float | None:

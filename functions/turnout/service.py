@@ -127,6 +127,11 @@ class Router:
             raise NotFound(f"no decision {feedback.decision_id!r} of this key on record")
         await self.feedbacks.save(feedback)
 
+    async def said_of(self, decision_id: str, caller: Caller) -> Feedback | None:
+        """Return what was said of a decision of the caller's own tenant. Raises NotFound, StoreError."""
+        await self.find(decision_id, caller)
+        return await self.feedbacks.find(decision_id)
+
     async def explain(self, decision_id: str, caller: Caller) -> Explanation:
         """Return why a decision of the caller's came out so. Raises NotFound, StoreError."""
         record = await self.find(decision_id, caller)

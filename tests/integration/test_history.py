@@ -68,6 +68,28 @@ async def test_session_trace_and_tags_by_header_are_on_record(turnout: RunningTu
     assert [request["id"] for request in session["requests"]] == [decision]
 
 
+async def test_session_and_trace_by_metadata_are_on_record(turnout: RunningTurnout) -> None:
+    ids = []
+    for prompt in ("x", "y"):
+        body = {
+            "model": "auto",
+            "messages": [{"role": "user", "content": prompt}],
+            "metadata": {"trace_id": "t-1", "team": "search"},
+        }
+        status, headers, _ = await turnout.post("/v1/chat/completions", body)
+        assert status == 200
+        ids.append(headers["x-turnout-decision-id"])
+    _, record = await turnout.get(f"/v1/decisions/{ids[0]}")
+    assert record["conversation"]["trace"] == "t-1"
+    _, session = await turnout.get("/v1/sessions/t-1")
+    assert [request["id"] for request in session["requests"]] == ids
+    _, report = await turnout.get("/v1/report")
+    assert [part["name"] for part in report["by_tag"]] == ["team=search"]
+    body["metadata"] = {"trace_id": "t" * 257}
+    status, _, answered = await turnout.post("/v1/route", body)
+    assert (status, json.loads(answered)["error"]["param"]) == (400, "metadata.trace_id")
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -91,6 +91,20 @@ async def test_feedback_is_kept_with_the_decision_and_replaced_by_later_feedback
     ]
 
 
+async def test_a_decision_tells_what_was_said_of_it(turnout: RunningTurnout) -> None:
+    _, headers, _ = await turnout.chat()
+    decision_id = headers["x-turnout-decision-id"]
+    said_of = f"/v1/decisions/{decision_id}/feedback"
+    assert await turnout.get(said_of) == (200, {"feedback": None})
+    said = {"thumbs": "down", "comment": "wrong", "labels": {"category": "math"}}
+    status, _, _ = await turnout.post("/v1/feedback", {"decision_id": decision_id, **said})
+    assert status == 204
+    _, told = await turnout.get(said_of)
+    assert told["feedback"].pop("at") == pytest.approx(time.time(), abs=60)
+    assert told["feedback"] == {"score": -1.0, "comment": "wrong", "labels": {"category": "math"}}
+    assert (await turnout.get("/v1/decisions/dec_0/feedback"))[0] == 404
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
@@ -98,6 +112,8 @@ async def test_feedback_is_kept_with_the_decision_and_replaced_by_later_feedback
         ({"decision_id": "dec_1"}, "score"),
         ({"decision_id": "dec_1", "score": 2}, "score"),
         ({"decision_id": "dec_1", "score": "up"}, "score"),
+        ({"decision_id": "dec_1", "thumbs": "sideways"}, "thumbs"),
+        ({"decision_id": "dec_1", "thumbs": "up", "score": -1}, "thumbs"),
         ({"decision_id": "dec_1", "score": 1, "stars": 5}, "stars"),
         ({"decision_id": "dec_1", "score": 1, "comment": "x" * 5000}, "comment"),
     ],
@@ -129,7 +145,12 @@ async def test_only_the_key_that_asked_may_judge(mock: MockUpstream, tmp_path: P
             (await turnout.post("/v1/feedback", judged, **{"x-api-key": key}))[0]
             for key in (strangers, colleagues, mine)
         ]
+        said_of = f"/v1/decisions/{judged['decision_id']}/feedback"
+        seen = [
+            (await turnout.get(said_of, **{"x-api-key": key}))[0] for key in (strangers, colleagues)
+        ]
     assert statuses == [404, 404, 204]
+    assert seen == [404, 200]
 
 
 async def test_the_pages_files_come_with_their_types_and_a_strict_policy(

@@ -64,8 +64,8 @@ def test_calls_after_the_first_are_fallbacks_and_the_last_model_answered() -> No
     assert [part.name for part in told.by_model] == ["mock/large"]
 
 
-def test_a_record_counts_to_each_of_its_tags_and_its_session_is_none() -> None:
-    tags = {"team": "search", "nightly": "", "session_id": "s"}
+def test_a_record_counts_to_each_of_its_tags_of_which_session_and_trace_are_none() -> None:
+    tags = {"team": "search", "nightly": "", "session_id": "s", "trace_id": "t"}
     told = report(record(NOON, sensed={"metadata": tags}))
     assert {part.name for part in told.by_tag} == {"team=search", "nightly"}
 

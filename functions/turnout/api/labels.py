@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from turnout.conversation import SESSION_ID, TRACE_ID
 from turnout.errors import InvalidRequest
 
 SESSION: Final = "x-turnout-session"
 TAGS: Final = "x-turnout-tags"
 MOST_TAGS: Final = 16
 _OLD_SESSION: Final = "x-session-id"
-_LONGEST_SESSION: Final = 256
+_LONGEST_ID: Final = 256
 _LONGEST_NAME: Final = 64
 _LONGEST_VALUE: Final = 512
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -20,12 +21,8 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a
 
 def session_of(headers: Mapping[str, str], metadata: Mapping[str, str]) -> str | None:
     """Return the session's id by header, else of the metadata. Raises InvalidRequest."""
-    session = headers.get(SESSION) or headers.get(_OLD_SESSION) or metadata.get("session_id")
-    if session and len(session) > _LONGEST_SESSION:
-        raise InvalidRequest(
-            f"{SESSION}: a session's id has at most {_LONGEST_SESSION} characters", param=SESSION
-        )
-    return session
+    session = headers.get(SESSION) or headers.get(_OLD_SESSION) or metadata.get(SESSION_ID)
+    return _bounded(session, SESSION)
 
 
 def tags_of(headers: Mapping[str, str]) -> dict[str, str]:
@@ -49,7 +46,18 @@ def tags_of(headers: Mapping[str, str]) -> dict[str, str]:
     return tags
 
 
-def trace_of(headers: Mapping[str, str]) -> str | None:
-    """Return the trace's id of W3C's `traceparent`; one that is malformed counts as none, as W3C asks."""
+def trace_of(headers: Mapping[str, str], metadata: Mapping[str, str]) -> str | None:
+    """Return the trace's id of W3C's `traceparent`, else of the metadata.
+
+    A `traceparent` that is malformed counts as none, as W3C asks. Raises InvalidRequest.
+    """
     found = _TRACEPARENT.fullmatch(headers.get("traceparent", "").strip())
-    return found[1] if found and found[1].strip("0") else None
+    if found and found[1].strip("0"):
+        return found[1]
+    return _bounded(metadata.get(TRACE_ID), f"metadata.{TRACE_ID}") or None
+
+
+def _bounded(value: str | None, param: str) -> str | None:
+    if value and len(value) > _LONGEST_ID:
+        raise InvalidRequest(f"{param}: an id has at most {_LONGEST_ID} characters", param=param)
+    return value

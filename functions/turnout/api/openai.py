@@ -83,7 +83,7 @@ def parse_chat(body: Mapping[str, Any], headers: Mapping[str, str] | None = None
         max_output_tokens=wire.max_completion_tokens or wire.max_tokens,
         user=wire.user,
         session=session_of(headers, metadata),
-        trace=trace_of(headers),
+        trace=trace_of(headers, metadata),
         metadata=metadata,
     )
 

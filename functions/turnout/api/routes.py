@@ -14,7 +14,7 @@ from turnout.api.auth import authenticate
 from turnout.api.body import read_json_object
 from turnout.api.decisions import page_to_wire, parse_listing
 from turnout.api.dialects import Dialect, Messages, Responses, reply_in
-from turnout.api.feedback import parse_feedback
+from turnout.api.feedback import feedback_to_wire, parse_feedback
 from turnout.api.openai import parse_chat
 from turnout.api.reply import (
     StreamedReply,
@@ -135,6 +135,12 @@ async def decision(decision_id: str, caller: CallerOf, router: RouterOf) -> Resp
 async def explanation(decision_id: str, caller: CallerOf, router: RouterOf) -> Response:
     """Decide again from the record, and tell every rule that was tried."""
     return JSONResponse(asdict(await router.explain(decision_id, caller)))
+
+
+@guarded.get("/decisions/{decision_id}/feedback")
+async def feedback_on(decision_id: str, caller: CallerOf, router: RouterOf) -> dict[str, Any]:
+    """Return what was said of a reply to a request that the caller's tenant made."""
+    return feedback_to_wire(await router.said_of(decision_id, caller))
 
 
 @guarded.get("/sessions/{session_id}")

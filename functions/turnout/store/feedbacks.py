@@ -13,7 +13,7 @@ _KIND = "feedback"
 
 
 class Feedbacks:
-    """Writes and lists feedback. Raises StoreError."""
+    """Writes, finds and lists feedback. Raises StoreError."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -27,6 +27,11 @@ class Feedbacks:
             expires=int(feedback.at) + KEPT_S,
         )
         await self._table.put(item)
+
+    async def find(self, decision_id: str) -> Feedback | None:
+        """Return what was said of a decision, or None where nothing was."""
+        item = await self._table.get(partition(decision_id, _KIND), decision_id)
+        return Feedback(**item.document) if item else None
 
     async def since(self, start: float, end: float) -> AsyncIterator[Feedback]:
         """Yield the feedback on decisions made from `start` until `end`, in Unix seconds."""
