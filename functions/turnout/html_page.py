@@ -133,8 +133,7 @@ dd {{ margin: 0; font-size: 1.25rem; font-weight: 650; font-variant-numeric: tab
 dd small {{ display: block; color: var(--soft); font-size: .8rem; font-weight: 400 }}
 section {{ margin-top: 1.25rem }}
 .pair {{
-  display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 1rem 2rem;
-  margin-bottom: 1rem
+  display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 1rem 2rem; margin-bottom: 1rem
 }}
 figure {{ margin: 0; overflow-x: auto }}
 figcaption {{ color: var(--soft); font-size: .8rem; font-weight: 600 }}
@@ -161,6 +160,7 @@ thead th {{ color: var(--soft); font-size: .8rem; white-space: nowrap }}
 .word {{ text-align: left }}
 .number {{ text-align: right; white-space: nowrap }}
 tbody .word {{ min-width: 8rem; max-width: 22rem; overflow-wrap: break-word }}
+@media (max-width: 36rem) {{ .pair {{ grid-template-columns: minmax(0, 1fr) }} }}
 @media print {{
   :root {{
     --paper: #fff; --surface: #fff; --ink: #000; --soft: #444; --edge: #ccc; --ground: #999; --band: #bbb;

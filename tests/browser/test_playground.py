@@ -280,6 +280,37 @@ async def test_a_reply_can_be_rated_up_and_down(demo, open_playground) -> None: 
     assert playground.complaints == []
 
 
+async def test_who_rates_a_reply_can_say_why_and_the_decision_shows_it(
+    demo, open_playground
+) -> None:  # type: ignore[no-untyped-def]
+    playground = await open_playground(demo)
+    page = playground.page
+    await playground.ask(CODE)
+    await playground.answered()
+    why = page.get_by_role("button", name="Say why")
+    await expect(why).to_be_hidden()
+    await page.get_by_role("button", name="Poor reply").click()
+    await why.click()
+    form = page.get_by_role("form", name="Say why")
+    await expect(form.get_by_role("textbox", name="Comment")).to_be_focused()
+    await page.keyboard.type("It is a proof that I wanted.")
+    await form.get_by_role("combobox", name="Kind of work").select_option("math")
+    async with page.expect_request("**/v1/feedback") as sent:
+        await form.get_by_role("button", name="Send").click()
+    assert (await sent.value).post_data_json.items() >= {
+        "score": -1,
+        "comment": "It is a proof that I wanted.",
+        "labels": {"category": "math"},
+    }.items()
+    await expect(form).to_be_hidden()
+    await expect(why).to_be_focused()
+    await page.get_by_role("link", name="Open this decision").click()
+    said = page.get_by_role("region", name="What the caller thought")
+    for told in ("poor", "Kind of work", "math", "It is a proof that I wanted."):
+        await expect(said).to_contain_text(told)
+    assert playground.complaints == []
+
+
 async def test_a_rating_that_is_not_saved_is_told_and_taken_back(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
     playground = await open_playground(demo)
     page = playground.page
@@ -481,6 +512,9 @@ async def test_axe_finds_nothing_serious(demo, open_playground, axe, scheme) -> 
     assert await serious_faults(page, axe) == []
     await playground.ask(CODE)
     await playground.answered()
+    assert await serious_faults(page, axe) == []
+    await page.get_by_role("button", name="Good reply").click()
+    await page.get_by_role("button", name="Say why").click()
     assert await serious_faults(page, axe) == []
     await page.get_by_role("button", name="Side by side").click()
     await playground.ask(MATH)

@@ -40,9 +40,13 @@ export class Api {
   /** Return the session that a decision belongs to. */
   session = (id) => this.#json(`sessions/${encodeURIComponent(id)}`);
 
-  feedback = async (decisionId, score) => {
-    await this.#call("feedback", { body: { decision_id: decisionId, score } });
+  /** Send a judgement: `{score, comment, labels}`, the latter two as they are there. */
+  rate = async (decisionId, judgement) => {
+    await this.#call("feedback", { body: { decision_id: decisionId, ...judgement } });
   };
+
+  /** Return what was said of a decision's reply, or null. */
+  feedback = async (id) => (await this.#json(`decisions/${encodeURIComponent(id)}/feedback`)).feedback;
 
   /**
    * Send a chat and yield, in the order in which they come: `{begun: decisionId}`, `{decision}`,

@@ -4,6 +4,7 @@ import { ApiError } from "./api.js";
 import { DecisionLine, decisionHeadline } from "./decision_view.js";
 import { copyButton, element, icons } from "./dom.js";
 import { explanationView } from "./explanation_view.js";
+import { feedbackView } from "./feedback_view.js";
 import { moment, usd } from "./format.js";
 import { sessionView } from "./session_view.js";
 import { factList } from "./signals_view.js";
@@ -42,8 +43,11 @@ export class DecisionPage {
 
   async #content(id) {
     const record = await this.api.decision(id);
-    const explained = await this.#fetched(async () => [explanationView(await this.api.explanation(id))], id);
-    const session = record.conversation && (await this.#fetched(async () => [sessionView(await this.api.session(id), id)], id));
+    const [explained, said, session] = await Promise.all([
+      this.#fetched(async () => [explanationView(await this.api.explanation(id))], id),
+      this.#fetched(async () => [feedbackView(await this.api.feedback(id))], id),
+      record.conversation && this.#fetched(async () => [sessionView(await this.api.session(id), id)], id),
+    ]);
     const line = new DecisionLine(record, { level: 3 });
     line.settle(record);
     return [
@@ -54,6 +58,7 @@ export class DecisionPage {
         element("section", { "aria-labelledby": "record-title" }, element("h2", { id: "record-title" }, "The decision"), line.node),
         element("section", { "aria-labelledby": "rules-title" }, element("h2", { id: "rules-title" }, "The rules, in their order"), ...explained),
         element("section", { "aria-labelledby": "facts-title" }, element("h2", { id: "facts-title" }, "On record"), recordFacts(record), recordedPrompt(record.prompt)),
+        said,
         session,
       ),
     ];
@@ -78,7 +83,10 @@ function sharedLink() {
   return `${origin}${pathname}${hash}`;
 }
 
-function recordFacts({ created, policy, classifier, signals, seed, stream, shadow }) {
+const IDS = ["session_id", "trace_id"];
+
+function recordFacts({ created, policy, classifier, signals, seed, stream, shadow, conversation }) {
+  const tags = Object.entries(signals.metadata ?? {}).filter(([name]) => !IDS.includes(name));
   return factList([
     ["Made", moment(created)],
     ["Asked for", signals.model],
@@ -86,6 +94,9 @@ function recordFacts({ created, policy, classifier, signals, seed, stream, shado
     ["Classifier", classifier.version],
     ["Tenant", signals.tenant || null],
     ["Key", signals.key || null],
+    ["Session", conversation?.session],
+    ["Trace", conversation?.trace],
+    ["Tags", tags.map(([name, value]) => (value ? `${name}=${value}` : name)).join(", ") || null],
     ["Streamed", stream ? "yes" : "no"],
     ["Most output tokens", signals.max_output_tokens],
     ["Seed", String(seed)],

@@ -23,7 +23,7 @@ const needsKey = (message) => keyPanel.refused(message);
 const targets = new Targets(byId("composer"));
 const composer = new Composer(byId("composer"), { send, stop });
 const decisionPage = new DecisionPage(byId("decision-page"), { api, needsKey, back: { href: "#/", told: "← To the chat" } });
-const chat = new ChatView(byId("conversation"), { retry, needsKey, rate: api.feedback });
+const chat = new ChatView(byId("conversation"), { retry, needsKey, rate: api.rate });
 
 function send(prompt) {
   if (!targets.models.length) meet();

@@ -4,7 +4,7 @@ import { modelName } from "./candidates_view.js";
 import { element, shape, table, tableCell, tableHead, tableRow } from "./dom.js";
 import { count, percent, words } from "./format.js";
 
-const MOST_ROWS = 8;
+const MOST_ROWS = 5;
 const WIDE = 120;
 const HIGH = 12;
 

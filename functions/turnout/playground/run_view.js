@@ -5,6 +5,7 @@ import { answering, modelName } from "./candidates_view.js";
 import { DecisionLine, decisionHeadline, decisionTold } from "./decision_view.js";
 import { copyButton, element, icons } from "./dom.js";
 import { milliseconds, usd } from "./format.js";
+import { Rating } from "./rating.js";
 import { ReplyText } from "./reply_text.js";
 
 const WHAT_NOW = {
@@ -159,40 +160,28 @@ export class RunView {
       times.total && milliseconds(times.total),
       cost !== null && cost !== undefined && usd(cost),
     ].filter(Boolean);
+    const rating = run.text ? this.#rating() : null;
     this.foot.append(
       element(
         "div",
         { class: "reply-actions" },
-        run.text ? this.#thumbs() : null,
+        rating?.node,
         run.text ? copyButton("Copy", () => run.text) : null,
         element("span", { class: "figures" }, figures.join(" · ")),
       ),
+      ...(rating ? [rating.room] : []),
     );
     this.actions.grown(this);
   }
 
-  #thumbs() {
-    const said = element("span", { class: "rated" });
-    const thumb = (label, icon, score) =>
-      element("button", { type: "button", class: "quiet thumb", "aria-pressed": "false", "aria-label": label, title: label, "data-score": score }, icon());
-    const thumbs = [thumb("Good reply", icons.up, 1), thumb("Poor reply", icons.down, -1)];
-    for (const button of thumbs) button.addEventListener("click", () => this.#rate(button, thumbs, said));
-    return element("div", { class: "thumbs", role: "group", "aria-label": "Rate this reply" }, thumbs, said);
-  }
-
-  async #rate(button, thumbs, said) {
-    const before = thumbs.map((thumb) => thumb.getAttribute("aria-pressed"));
-    const press = (values) => thumbs.forEach((thumb, i) => thumb.setAttribute("aria-pressed", values[i]));
-    press(thumbs.map((thumb) => String(thumb === button)));
-    said.replaceChildren();
-    try {
-      await this.actions.rate(this.run.decisionId, Number(button.dataset.score));
-      said.append("Thank you, noted.");
-      announce("Thank you, noted.");
-    } catch (error) {
-      press(before);
-      said.append(element("span", { class: "rated-fault", role: "alert" }, `Not saved. ${error.message}`));
-    }
+  #rating() {
+    const { decisionId, decision } = this.run;
+    const signals = decision?.signals ?? { categories: {}, category: "" };
+    return new Rating({
+      rate: (judgement) => this.actions.rate(decisionId, judgement),
+      categories: Object.keys(signals.categories).filter((name) => name !== signals.category).sort(),
+      category: signals.category,
+    });
   }
 
   #toSide(told) {
