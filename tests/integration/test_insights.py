@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from support.servers import RunningTurnout
 
 DOCS = Path(__file__).parents[2] / "docs" / "reports.md"
+OBSERVABILITY = DOCS.parents[1] / "infra" / "observability.yaml"
 QUERIES = re.findall(r"```insights\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
 MOST_FIELDS = 200
 
@@ -41,3 +43,23 @@ async def test_every_field_of_a_query_is_in_the_log(turnout: RunningTurnout, que
 
 def test_there_are_queries_to_check() -> None:
     assert len(QUERIES) == 5
+
+
+class Stack(yaml.SafeLoader):
+    """Reads CloudFormation's YAML; what its short functions stand for is left as it is written."""
+
+
+Stack.add_multi_constructor("!", lambda loader, suffix, node: node.value)
+
+
+def test_the_stack_saves_the_documented_queries() -> None:
+    stack = yaml.load(OBSERVABILITY.read_text(encoding="utf-8"), Stack)
+    kept = [
+        resource["Properties"]
+        for resource in stack["Resources"].values()
+        if resource["Type"] == "AWS::Logs::QueryDefinition"
+    ]
+    assert [query["QueryString"] for query in kept] == QUERIES
+    for query in kept:
+        title = query["QueryString"].splitlines()[0].removeprefix("# ")
+        assert query["Name"] == f"${{StackName}}/{title}"
