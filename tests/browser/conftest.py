@@ -158,10 +158,13 @@ def axe() -> str:
     return AXE.read_text(encoding="utf-8")
 
 
-def routed_to(mock: MockUpstream, folder: Path, *ids: str) -> dict[str, str]:
-    """Return the environment of a server whose only policy tries these models of the mock in order."""
+def routed_to(mock: MockUpstream, folder: Path, *ids: str, **more: Any) -> dict[str, str]:
+    """Return the environment of a server whose only policy tries these models of the mock in order.
+
+    `more` is what else the policy says.
+    """
     models = {f"m{i}": model(id=id_) for i, id_ in enumerate(ids)}
-    policy = document(models=models, default={"use": ["m0"], "fallback": list(models)[1:]})
+    policy = document(models=models, default={"use": ["m0"], "fallback": list(models)[1:]}, **more)
     policies = folder / "policies"
     policies.mkdir()
     (policies / "default.yaml").write_text(json.dumps(policy))

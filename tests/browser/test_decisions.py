@@ -168,6 +168,7 @@ async def test_a_row_opens_its_record_with_the_explanation_and_a_link_to_share( 
     await expect(candidates.get_by_role("row", name="writer")).to_contain_text("not named by rule")
     await expect(page.locator(".attempt")).to_contain_text("status 200")
     await expect(page.locator(".rules")).to_contain_text("code applies")
+    await expect(page.get_by_text("The prompt is not on record")).to_be_visible()
     await page.get_by_role("link", name="To the list").click()
     await expect(rows(page).get_by_role("link")).to_be_focused()
     assert "category=coding" in page.url
@@ -175,6 +176,16 @@ async def test_a_row_opens_its_record_with_the_explanation_and_a_link_to_share( 
     await expect(other.page.locator(".rules")).to_be_visible()
     await expect(other.page.locator("#list")).to_be_hidden()
     assert opened.complaints + other.complaints == []
+
+
+async def test_a_prompt_is_shown_where_the_policy_keeps_it_and_redacted_as_it_says(  # type: ignore[no-untyped-def]
+    serve, open_decisions, mock, tmp_path
+) -> None:
+    record = {"prompts": True, "redact": ["email"]}
+    server = serve(**routed_to(mock, tmp_path, "ok", record=record))
+    decision_id = await ask(server, "Write to ann@example.com, please.")
+    page = (await open_decisions(server, f"#/decisions/{decision_id}")).page
+    await expect(page.locator(".recorded-prompt")).to_have_text("Write to [email], please.")
 
 
 async def test_a_decision_shows_the_session_it_belongs_to(serve, open_decisions) -> None:  # type: ignore[no-untyped-def]

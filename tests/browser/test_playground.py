@@ -311,6 +311,20 @@ async def test_who_rates_a_reply_can_say_why_and_the_decision_shows_it(
     assert playground.complaints == []
 
 
+async def test_on_a_narrow_screen_the_room_to_say_why_is_in_sight(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+    playground = await open_playground(demo, **PHONE, reduced_motion="reduce")
+    page = playground.page
+    await playground.ask(CODE)
+    await playground.answered()
+    await page.get_by_role("button", name="Good reply").click()
+    await page.get_by_role("button", name="Say why").click()
+    form = await page.get_by_role("form", name="Say why").bounding_box()
+    composer = await page.locator("#composer").bounding_box()
+    assert form["y"] >= 0
+    assert form["y"] + form["height"] <= composer["y"]
+    assert await page.evaluate("document.documentElement.scrollWidth") == 320
+
+
 async def test_a_rating_that_is_not_saved_is_told_and_taken_back(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
     playground = await open_playground(demo)
     page = playground.page

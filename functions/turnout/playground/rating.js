@@ -58,7 +58,9 @@ export class Rating {
     const isShown = this.why.getAttribute("aria-expanded") === "true";
     this.why.setAttribute("aria-expanded", String(!isShown));
     this.room.replaceChildren(...(isShown ? [] : [this.#form.node]));
-    if (!isShown) this.#form.comment.focus();
+    if (isShown) return;
+    this.#form.comment.focus({ preventScroll: true });
+    this.#form.node.scrollIntoView({ block: "nearest" });
   }
 
   #made() {
@@ -71,7 +73,7 @@ export class Rating {
       { class: "rating-form", "aria-label": "Say why" },
       element("label", {}, "Comment", comment),
       this.categories.length ? element("label", {}, "Kind of work", really) : null,
-      element("div", { class: "rating-send" }, element("button", { type: "submit", class: "primary" }, "Send"), told),
+      element("div", { class: "rating-send" }, element("button", { type: "submit", class: "primary" }, "Send feedback"), told),
     );
     node.addEventListener("submit", async (event) => {
       event.preventDefault();
