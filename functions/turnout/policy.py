@@ -183,7 +183,7 @@ class Limits(Part):
     """Bounds that hold whatever the route.
 
     `timeout_s` covers a request with all its attempts and its whole stream; `first_chunk_s` is how
-    long one attempt at a stream may take to its first content before the next model is tried;
+    long one attempt at a stream may take to its first content where another model can be tried;
     `attempts` is how many models are tried at most.
     """
 

@@ -26,6 +26,11 @@ AT_ONCE = 10
 FEW, MANY = 20, 250
 FIRST_CHUNK_S = 0.3
 TIMEOUT_S = 0.8
+HANGS_S = 50
+"""More than any of this takes, and less than the limits that hold where none is set."""
+STALLED_S = 3.0
+"""A deadline that five streams reach their first content within, on a busy machine too."""
+SLOW: tuple[Kind, ...] = ("latency", "stall", "trickle")
 IN_TIME: tuple[Kind, ...] = ("reset", "cut", "half-close", "stall", "trickle", "garbage")
 
 
@@ -63,7 +68,6 @@ async def check_all(count: int, check: Any) -> None:
 
 
 # A whole reply has no first chunk: it is waited for up to the deadline of all attempts.
-SLOW: tuple[Kind, ...] = ("latency", "stall", "trickle")
 FELL_BACK = [
     (kind, stream) for kind in KINDS for stream in (True, False) if stream or kind not in SLOW
 ]
@@ -81,7 +85,9 @@ async def test_every_fault_before_the_first_content_falls_back_unseen(
         end = reply.index(b'"Hello') if stream else len(reply) - 8
         return draw.randrange(end)
 
-    async with faulty(first_chunk_s=FIRST_CHUNK_S) as running:
+    # Who breaks off is not waited for: only silence takes a limit to end.
+    limits = {"first_chunk_s": FIRST_CHUNK_S} if kind in SLOW else {}
+    async with faulty(**limits) as running, asyncio.timeout(HANGS_S):
         turnout, proxy = running.turnout, running.proxy
 
         async def check(i: int) -> None:
@@ -100,34 +106,51 @@ async def test_every_fault_before_the_first_content_falls_back_unseen(
         assert all(line["decision"]["attempts"][0]["error"] for line in turnout.logged())
 
 
-@pytest.mark.parametrize("position", range(1, len(WORDS)))
 @pytest.mark.parametrize("kind", IN_TIME)
 async def test_every_fault_after_content_ends_in_an_error_event_and_repeats_nothing(
-    faulty: Any, kind: Kind, position: int
+    faulty: Any, kind: Kind
 ) -> None:
+    limits = {"timeout_s": STALLED_S} if kind in SLOW else {}
+    async with faulty(**limits) as running, asyncio.timeout(HANGS_S):
+        # One begins when the one before has got its content, so that each meets the fault that is its own.
+        # What stalls is then waited for but once.
+        begun = [asyncio.Event() for _ in range(1, len(WORDS))]
+        streams = []
+        for position, has_begun in enumerate(begun, start=1):
+            running.proxy.faults = [_before_the_word(kind, position, has_begun)]
+            streams.append(asyncio.create_task(_stream_until(running, position, has_begun)))
+            await has_begun.wait()
+        for position, stream in enumerate(await asyncio.gather(*streams), start=1):
+            for i, word in enumerate(WORDS):
+                assert stream.count(json.dumps(word).encode()) == (1 if i < position else 0)
+            assert b"[DONE]" not in stream
+            last = stream.decode("utf-8", "replace").strip().rpartition("data: ")[2]
+            assert json.loads(last)["error"]["code"] == "upstream_broke_off"
+        records = [line["decision"] for line in running.turnout.logged()]
+        assert [(r["outcome"], len(r["attempts"])) for r in records] == [("broken", 1)] * len(begun)
+
+
+def _before_the_word(kind: Kind, position: int, strike: asyncio.Event) -> Fault:
+    """Return a fault at a place behind the chunk before the word's, up to the word itself."""
     draw = random.Random(position)
-    later = json.dumps(WORDS[position]).encode()
+    earlier, later = (json.dumps(word).encode() for word in WORDS[position - 1 : position + 1])
 
-    def before_the_word(reply: bytes) -> int:
-        """Return a place behind the chunk before the word's, up to the word itself."""
-        earlier = reply.index(json.dumps(WORDS[position - 1]).encode())
-        return draw.randrange(reply.index(b"\n\n", earlier) + 4, reply.index(later))
+    def at(reply: bytes) -> int:
+        chunk_end = reply.index(b"\n\n", reply.index(earlier)) + 4
+        return draw.randrange(chunk_end, reply.index(later))
 
-    async with faulty(timeout_s=TIMEOUT_S) as running:
-        running.proxy.faults = [Fault(kind, before_the_word, position, waits=True)]
-        stream = b""
-        async with running.turnout.ask(stream=True) as response:
-            async for chunk in response.content.iter_any():
-                stream += chunk
-                if json.dumps(WORDS[position - 1]).encode() in stream:
-                    running.proxy.strike.set()
-        for i, word in enumerate(WORDS):
-            assert stream.count(json.dumps(word).encode()) == (1 if i < position else 0)
-        assert b"[DONE]" not in stream
-        last = stream.decode("utf-8", "replace").strip().rpartition("data: ")[2]
-        assert json.loads(last)["error"]["code"] == "upstream_broke_off"
-        record = running.turnout.logged()[0]["decision"]
-        assert (record["outcome"], len(record["attempts"])) == ("broken", 1)
+    return Fault(kind, at, position, strike)
+
+
+async def _stream_until(running: Faulty, position: int, has_begun: asyncio.Event) -> bytes:
+    """Return a stream's bytes; `has_begun` is set once it has the word before `position`."""
+    stream = b""
+    async with running.turnout.ask(stream=True) as response:
+        async for chunk in response.content.iter_any():
+            stream += chunk
+            if json.dumps(WORDS[position - 1]).encode() in stream:
+                has_begun.set()
+    return stream
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
@@ -143,7 +166,7 @@ async def test_no_request_outlives_its_deadline(faulty: Any, kind: Kind, stream:
             took = asyncio.get_running_loop().time() - began
             assert status == 504
             assert took >= TIMEOUT_S
-            assert took < TIMEOUT_S + 2  # far above what it takes: a hang is what would be found
+            assert took < TIMEOUT_S + 5  # far above what it takes: a hang is what would be found
 
         await check_all(AT_ONCE, check)
         await until(lambda: proxy.open == 0, within_s=1)
@@ -155,3 +178,9 @@ async def test_a_wire_without_faults_passes_everything(faulty: Any) -> None:
         assert headers["x-turnout-model"] == "proxy/ok"
         assert [stream.count(json.dumps(word).encode()) for word in WORDS] == [1] * len(WORDS)
         assert stream.endswith(b"data: [DONE]\n\n")
+
+
+async def test_the_last_candidate_has_all_the_time_that_is_left(start: Any) -> None:
+    async with start("hang", "later", limits={"first_chunk_s": 0.1}) as turnout:
+        status, headers, _ = await turnout.stream()
+        assert (status, headers["x-turnout-model"]) == (200, "mock/later")

@@ -21,12 +21,12 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to a reply, `at` how many of its bytes; if it `waits`, not before `FaultProxy.strike`."""
+    """What happens to a reply, `at` how many of its bytes; with a `strike`, not before that is set."""
 
     kind: Kind
     at: Callable[[bytes], int] = lambda reply: 0
     seed: int = 0
-    waits: bool = False
+    strike: asyncio.Event | None = None
 
 
 class FaultProxy:
@@ -40,7 +40,6 @@ class FaultProxy:
         self.faults: list[Fault] = []
         self.calls = 0
         self.open = 0
-        self.strike = asyncio.Event()
         self.url = ""
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -73,8 +72,8 @@ class FaultProxy:
         position = fault.at(reply)
         writer.write(reply[:position])
         await writer.drain()
-        if fault.waits:
-            await self.strike.wait()
+        if fault.strike:
+            await fault.strike.wait()
         match fault.kind:
             case "reset":
                 linger = writer.get_extra_info("socket")

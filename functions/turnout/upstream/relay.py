@@ -130,8 +130,15 @@ class _Attempts:
             target.upstream in plan.caller.upstream_keys,
             plan.why,
         )
-        attempt = _watched_attempt(self._upstreams, target, call, plan.first_chunk_s)
+        attempt = _watched_attempt(self._upstreams, target, call, self._first_chunk_s())
         self._running[asyncio.create_task(attempt)] = target, time.perf_counter()
+
+    def _first_chunk_s(self) -> float | None:
+        """Return how long the attempt that is made now may take to its first content; None for one that no
+        other can follow: giving it up before the deadline would help nobody."""
+        made = len(self._ended) + len(self._running) + 1
+        last = not self._waiting or made >= self._plan.attempts
+        return self._plan.first_chunk_s if self._plan.stream and not last else None
 
     def _patience_s(self) -> float | None:
         """Return how long to wait for the running attempt before another is made beside it."""
@@ -185,7 +192,7 @@ class _Attempts:
 
 
 async def _watched_attempt(
-    upstreams: Upstreams, target: Target, call: Call, first_chunk_s: float
+    upstreams: Upstreams, target: Target, call: Call, first_chunk_s: float | None
 ) -> Exchange:
     """Attempt, and let the target's breaker know how it went."""
     health = upstreams.health
@@ -203,12 +210,11 @@ async def _watched_attempt(
     return exchange
 
 
-async def _attempt(upstream: Upstream, call: Call, first_chunk_s: float) -> Exchange:
+async def _attempt(upstream: Upstream, call: Call, first_chunk_s: float | None) -> Exchange:
     """Call, and return once the reply is known to be good. Raises CallFailed."""
-    now = asyncio.get_running_loop().time()
-    limit = min(call.deadline, now + first_chunk_s) if call.stream else call.deadline
+    limit = call.deadline if first_chunk_s is None else _now() + first_chunk_s
     try:
-        async with asyncio.timeout_at(limit):
+        async with asyncio.timeout_at(min(call.deadline, limit)):
             reply = await upstream.open(call)
             try:
                 return await begin(reply, call)

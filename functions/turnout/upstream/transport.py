@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -90,6 +91,7 @@ class HttpReply:
         self.status = response.status
         self.content_type = response.content_type
         self.retry_after_s = _seconds(response.headers.get("retry-after"))
+        _end_with_connection(response)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         with failures():
@@ -99,6 +101,30 @@ class HttpReply:
     async def close(self) -> None:
         # Not release(): a reply left unread must close its connection, so that the upstream stops.
         self._response.close()
+
+
+def _end_with_connection(response: aiohttp.ClientResponse) -> None:
+    """Make the body of a response fail when its connection is closed before the body's end.
+
+    After a malformed chunk aiohttp 3.14 closes the connection and says nothing to who reads the body, who
+    would wait until the deadline.
+    """
+    import aiohttp
+
+    body, connection = response.content, response.connection
+    if connection is None or connection.protocol is None:
+        return
+
+    def fail(closed: asyncio.Future[None] | None = None) -> None:
+        if closed and not closed.cancelled():
+            closed.exception()  # so that nobody complains that it was never looked at
+        if not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientPayloadError("the connection was closed"))
+
+    if closed := connection.protocol.closed:
+        closed.add_done_callback(fail)
+    else:
+        fail()
 
 
 def _seconds(value: str | None) -> float | None:
