@@ -283,12 +283,12 @@ async def test_an_upstream_that_hangs_is_given_up_at_the_deadline(
     mock: MockUpstream,
     stream: bool,
 ) -> None:
-    async with start("hang", limits={"timeout_s": 0.3}) as turnout:
+    async with start("hang", limits={"timeout_s": 1}) as turnout:
         began = asyncio.get_running_loop().time()
         status, _, reply = await turnout.chat(stream=stream)
         assert status == 504
         check_error(reply, kind="upstream_error", code="upstream_timeout")
-        assert asyncio.get_running_loop().time() - began < 2
+        assert asyncio.get_running_loop().time() - began < 5
         async with asyncio.timeout(1):
             await mock.closed_by_client.wait()
 
@@ -301,7 +301,7 @@ async def test_a_stream_that_is_late_with_its_first_content_falls_back(start) ->
 
 
 async def test_a_stream_that_outlasts_the_deadline_ends_in_an_error_event(start) -> None:  # type: ignore[no-untyped-def]
-    async with start("slow", limits={"timeout_s": 0.15}) as turnout:
+    async with start("stall-1", limits={"timeout_s": 1}) as turnout:
         _, _, stream = await turnout.stream()
         assert b"Hello" in stream
         assert b"no answer within the time allowed" in stream
@@ -390,14 +390,14 @@ def asked(stream: bool) -> dict[str, object]:
 
 
 async def test_an_upstream_that_asks_for_time_gets_it(start, mock: MockUpstream) -> None:  # type: ignore[no-untyped-def]
-    async with start("patient") as turnout:
+    async with start("patient-0.3") as turnout:
         began = asyncio.get_running_loop().time()
         assert (await turnout.chat())[0] == 200
         assert asyncio.get_running_loop().time() - began >= 0.3
 
 
 async def test_no_retry_is_waited_for_beyond_the_deadline(start, mock: MockUpstream) -> None:  # type: ignore[no-untyped-def]
-    async with start("patient", limits={"timeout_s": 0.2}) as turnout:
+    async with start("patient-20", limits={"timeout_s": 10}) as turnout:
         assert (await turnout.chat())[0] == 429
     assert len(mock.requests) == 1
 

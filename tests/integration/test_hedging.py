@@ -54,7 +54,7 @@ async def test_a_model_that_answers_in_time_is_called_alone(
 async def test_one_model_at_most_is_called_beside_the_first(
     hedging: Any, mock: MockUpstream
 ) -> None:
-    async with hedging("hang", "hang", "ok", limits={"timeout_s": 0.5}) as turnout:
+    async with hedging("hang", "hang", "ok", limits={"timeout_s": 1.5}) as turnout:
         status, _, _ = await turnout.chat()
         assert status == 504
         assert [request["model"] for request in mock.requests] == ["hang", "hang"]
@@ -63,9 +63,9 @@ async def test_one_model_at_most_is_called_beside_the_first(
 async def test_a_hedge_that_fails_leaves_the_first_its_time(
     hedging: Any, mock: MockUpstream
 ) -> None:
-    async with hedging("late", "status-500") as turnout:
+    async with hedging("later", "status-500") as turnout:
         status, headers, _ = await turnout.chat()
-        assert (status, headers["x-turnout-model"]) == (200, "mock/late")
+        assert (status, headers["x-turnout-model"]) == (200, "mock/later")
         assert [attempt["status"] for attempt in turnout.logged()[0]["decision"]["attempts"]] == [
             500,
             200,

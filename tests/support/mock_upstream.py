@@ -20,8 +20,9 @@ class MockUpstream:
     """Answers by the model asked for:
 
     `ok`, `slow` (50 ms between chunks), `late` (after 200 ms; `late-503` with that status), `later`
-    (after 400 ms), `flaky-N` (503 to the first N requests), `patient` (429 to the first, asking for 0.3 s),
-    `status-NNN`, `hang`, `reset`, `redirect`, `compressed`, `endless-header`,
+    (after 400 ms), `flaky-N` (503 to the first N requests), `patient-S` (429 to the first,
+    asking for S seconds), `status-NNN`, `hang`, `stall-N` (is silent after N content chunks), `reset`,
+    `redirect`, `compressed`, `endless-header`,
     `picky` (401 to another key than `sk-upstream-secret`),
     `no-completion`, `garbage`, `not-a-stream`, `error-first`, `role-then-error`, `break-N` (cuts the
     connection after N content chunks), `error-N`, `no-finish`, `no-done`, `done-no-finish`, `huge-event`,
@@ -71,7 +72,7 @@ class MockUpstream:
             error = {"message": "mock is not ready"}
             return web.json_response({"error": error}, status=503, headers={"retry-after": "0"})
         if name == "patient" and len(self.requests) == 1:
-            return web.json_response({}, status=429, headers={"retry-after": "0.3"})
+            return web.json_response({}, status=429, headers={"retry-after": times})
         return None
 
     async def models(self, request: web.Request) -> web.Response:
@@ -118,6 +119,8 @@ class MockUpstream:
             if cut_at == i and failure == "error":
                 yield FELL_OVER
                 return
+            if cut_at == i and failure == "stall":
+                await asyncio.sleep(30)
             yield event({"content": word})
             if model == "slow":
                 await asyncio.sleep(0.05)
