@@ -162,6 +162,7 @@ ONLY_STREAMED = [
     "not-a-stream",
     "break-0",
     "error-0",
+    "scrap-0",
 ]
 
 
@@ -192,7 +193,7 @@ async def test_a_fault_before_the_first_content_of_a_stream_falls_back_unseen(
 
 
 @pytest.mark.parametrize("position", range(1, len(WORDS)))
-@pytest.mark.parametrize("failure", ["break", "error"])
+@pytest.mark.parametrize("failure", ["break", "error", "scrap"])
 async def test_a_fault_after_content_ends_in_an_error_event_and_is_never_restarted(
     start,  # type: ignore[no-untyped-def]
     failure: str,

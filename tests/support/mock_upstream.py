@@ -25,8 +25,9 @@ class MockUpstream:
     `redirect`, `compressed`, `endless-header`,
     `picky` (401 to another key than `sk-upstream-secret`),
     `no-completion`, `garbage`, `not-a-stream`, `error-first`, `role-then-error`, `break-N` (cuts the
-    connection after N content chunks), `error-N`, `no-finish`, `no-done`, `done-no-finish`, `huge-event`,
-    `kilobytes-N` (that much more content, in events of four kilobytes).
+    connection after N content chunks), `error-N`, `scrap-N` (sends a chunk that is no JSON),
+    `no-finish`, `no-done`, `done-no-finish`, `huge-event`, `kilobytes-N` (that much more content, in
+    events of four kilobytes).
     """
 
     def __init__(self) -> None:
@@ -119,6 +120,8 @@ class MockUpstream:
             if cut_at == i and failure == "error":
                 yield FELL_OVER
                 return
+            if cut_at == i and failure == "scrap":
+                yield SCRAP
             if cut_at == i and failure == "stall":
                 await asyncio.sleep(30)
             yield event({"content": word})
@@ -159,6 +162,7 @@ USAGE_CHUNK = (
     + json.dumps({"choices": [], "object": "chat.completion.chunk", "usage": USAGE}).encode()
     + b"\n\n"
 )
+SCRAP = b'data: {"id": "chatcmpl-mock", "obj\n\n'
 FELL_OVER = b'data: {"error": {"message": "mock fell over"}}\n\n'
 BAD_REPLIES: dict[str, Callable[[], web.Response]] = {
     "no-completion": lambda: web.json_response({"error": {"message": "overloaded, says the body"}}),

@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 
 from support.mock_upstream import USAGE, event
 from turnout.cost import Usage
+from turnout.upstream.chat_form import Chat, ChatStreamWatch
+from turnout.upstream.form import NotAChunk
 from turnout.upstream.sse import (
     MOST_EVENT_BYTES,
-    ChatStreamWatch,
     EventSplitter,
     EventTooLarge,
-    NotAChunk,
     data_lines,
-    first_content,
     named_events,
 )
 
@@ -118,6 +117,23 @@ def test_an_error_event_ends_what_is_passed_on(payload: str, message: str) -> No
     assert watch.error == message
 
 
+@pytest.mark.parametrize("payload", ['{"choices": [', "oops", "[1]", "null", '"text"', "{}{}"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_chunk_that_is_no_json_object_ends_what_is_passed_on(payload: str, end: str) -> None:
+    watch = ChatStreamWatch()
+    before = f": hello{end}{end}".encode() + CONTENT.replace(b"\n", end.encode())
+    scrap = f"event: x{end}data: {payload}{end}{end}".encode()
+    assert watch.see(before + scrap + DONE) == before
+    assert watch.error == "it sent a chunk that is no JSON object"
+
+
+def test_an_event_of_several_data_lines_is_one_chunk() -> None:
+    watch = ChatStreamWatch()
+    finish = b'data: {"choices":\ndata: [{"delta": {},\ndata: "finish_reason": "stop"}]}\n\n'
+    assert watch.see(CONTENT + finish + DONE) == CONTENT + finish + DONE
+    assert (watch.done, watch.deltas) == (True, 2)
+
+
 @pytest.mark.parametrize(
     "usage",
     [None, 5, {}, {"prompt_tokens": -1, "completion_tokens": 1}, {"prompt_tokens": "1"}],
@@ -129,9 +145,9 @@ def test_usage_that_makes_no_sense_is_not_believed(usage: object) -> None:
 
 
 def test_a_role_or_an_empty_chunk_is_no_content() -> None:
-    assert first_content(b": hello\n\n") is None
-    assert first_content(event({"role": "assistant", "content": ""})) is None
-    assert first_content(b'data: {"choices": []}\n\n') is None
+    assert not Chat().has_content(b": hello\n\n")
+    assert not Chat().has_content(event({"role": "assistant", "content": ""}))
+    assert not Chat().has_content(b'data: {"choices": []}\n\n')
 
 
 @pytest.mark.parametrize(
@@ -144,11 +160,11 @@ def test_a_role_or_an_empty_chunk_is_no_content() -> None:
     ],
 )
 def test_text_tools_and_reasoning_are_content(delta: dict[str, object]) -> None:
-    assert first_content(event({"role": "assistant"}) + event(delta)) is not None
+    assert Chat().has_content(event({"role": "assistant"}) + event(delta))
 
 
 def test_a_finish_without_any_text_is_content_too() -> None:
-    assert first_content(FINISH) is not None
+    assert Chat().has_content(FINISH)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +172,7 @@ def test_a_finish_without_any_text_is_content_too() -> None:
 )
 def test_a_payload_that_is_no_chunk_is_told(payload: str) -> None:
     with pytest.raises(NotAChunk):
-        first_content(f"data: {payload}\n\n".encode())
+        Chat().has_content(f"data: {payload}\n\n".encode())
 
 
 @given(st.integers(1, 40), st.sampled_from([b"\n", b"\r\n", b"\r"]))

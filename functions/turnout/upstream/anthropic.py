@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from turnout.chat import Caller
 from turnout.errors import InvalidRequest
 from turnout.upstream.catalogue import Endpoint
+from turnout.upstream.form import Format
 from turnout.upstream.port import Call, CallFailed, Reply, whole_body
 from turnout.upstream.sse import EventSplitter, EventTooLarge, json_object, named_events
 from turnout.upstream.transport import Connections, HttpReply, failures
@@ -59,6 +60,7 @@ class _TranslatedReply:
     def __init__(self, reply: HttpReply, call: Call) -> None:
         self._reply = reply
         self._call = call
+        self.format: Format = "chat"
         self.status = reply.status
         self.content_type = reply.content_type
         self.retry_after_s = reply.retry_after_s

@@ -16,6 +16,7 @@ from pydantic_core import to_json
 from turnout.chat import Caller
 from turnout.errors import InvalidRequest
 from turnout.upstream.catalogue import Endpoint
+from turnout.upstream.form import Format
 from turnout.upstream.port import Call, CallFailed, Reply, whole_body
 from turnout.upstream.sse import json_object
 from turnout.upstream.transport import Connections, HttpReply, failures
@@ -112,6 +113,7 @@ class _ConverseReply:
     def __init__(self, reply: HttpReply, call: Call) -> None:
         self._reply = reply
         self._call = call
+        self.format: Format = "chat"
         self.status = 502 if reply.status == _MODEL_FAILED else reply.status
         self.retry_after_s = reply.retry_after_s
         streams = reply.content_type == EVENT_STREAM

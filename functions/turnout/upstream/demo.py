@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from turnout.chat import Caller
+from turnout.upstream.form import Format
 from turnout.upstream.port import Call, Reply
 
 SECONDS_PER_WORD: Final = 0.012
@@ -37,6 +38,7 @@ class _DemoReply:
     call: Call
     status: int = 200
     retry_after_s: float | None = None
+    format: Format = "chat"
 
     @property
     def content_type(self) -> str:

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final
-
-from pydantic_core import to_json
 
 from turnout.attempt import Attempt
 from turnout.cost import Usage
 from turnout.errors import UpstreamBroke
 from turnout.record import Outcome
-from turnout.signals import BYTES_PER_TOKEN
+from turnout.upstream.chat_form import Chat
+from turnout.upstream.form import UNFINISHED, Form, Format, NotAChunk, NotAReply, StreamWatch
 from turnout.upstream.port import Call, CallFailed, Reply, whole_body
 from turnout.upstream.sse import (
     MOST_EVENT_BYTES,
-    UNFINISHED,
-    ChatStreamWatch,
     EventSplitter,
     EventTooLarge,
-    NotAChunk,
     error_message,
-    first_content,
     json_object,
-    usage_of,
 )
 
 DRAIN_S: Final = 1.0
 """How long the end of a connection is waited for after the end of a stream, in seconds."""
 _TRY_ANOTHER: Final = frozenset({408, 409, 429})
 _KEY_REFUSED: Final = frozenset({401, 403})
+_FORMS: Final[Mapping[Format, Form]] = {"chat": Chat()}
 
 
 @dataclass(slots=True)
@@ -46,6 +41,7 @@ class Exchange:
     content_type: str
     chunks: AsyncIterator[bytes]
     reply: Reply
+    format: Format = "chat"
     model: str = ""
     attempts: tuple[Attempt, ...] = ()
     outcome: Outcome | None = None
@@ -86,24 +82,24 @@ def _rejected(reply: Reply, body: bytes) -> Exchange:
 
 
 def _completed(reply: Reply, body: bytes) -> Exchange:
-    completion = json_object(body)
-    choices = completion.get("choices")
-    if not isinstance(choices, list):
-        message = error_message(completion) or "no completion"
-        raise CallFailed(f"answered 200 without a completion: {message}", status=502)
-    exchange = Exchange(reply.status, reply.content_type, _once(body), reply, outcome="ok")
-    exchange.usage = usage_of(completion)
-    exchange.output_estimate = len(to_json(choices)) // BYTES_PER_TOKEN
+    try:
+        whole = _FORMS[reply.format].whole(body)
+    except NotAReply as error:
+        message = f"answered 200 without what was asked for: {error}"
+        raise CallFailed(message, status=502) from None
+    exchange = Exchange(reply.status, reply.content_type, _once(whole.body), reply, outcome="ok")
+    exchange.usage, exchange.output_estimate = whole.usage, whole.output_estimate
     return exchange
 
 
 async def _streaming(reply: Reply) -> Exchange:
     """Hold the stream until its first content, so that an error before it can fall back unseen."""
+    form = _FORMS[reply.format]
     splitter, chunks, held = EventSplitter(), reply.chunks(), b""
     try:
         async for chunk in chunks:
             held += splitter.feed(chunk)
-            if first_content(held) is not None:
+            if form.has_content(held):
                 break
             if len(held) > MOST_EVENT_BYTES:
                 raise EventTooLarge("too much before the first content")
@@ -114,17 +110,21 @@ async def _streaming(reply: Reply) -> Exchange:
     except EventTooLarge as error:
         raise CallFailed(str(error), status=502) from None
     exchange = Exchange(reply.status, reply.content_type, _once(b""), reply)
-    exchange.chunks = _pass_on(exchange, held, chunks, splitter)
+    exchange.chunks = _pass_on(
+        exchange, form.watch(), _whole_events(held, chunks, splitter), chunks
+    )
     return exchange
 
 
 async def _pass_on(
-    exchange: Exchange, held: bytes, chunks: AsyncIterator[bytes], splitter: EventSplitter
+    exchange: Exchange,
+    watch: StreamWatch,
+    whole_events: AsyncIterator[bytes],
+    chunks: AsyncIterator[bytes],
 ) -> AsyncIterator[bytes]:
     """Yield the stream's events untouched. Raises UpstreamBroke instead of ending short."""
-    watch = ChatStreamWatch()
     try:
-        async for events in _whole_events(held, chunks, splitter):
+        async for events in whole_events:
             passed = watch.see(events)
             exchange.usage, exchange.output_estimate = watch.usage, watch.deltas
             if watch.done:

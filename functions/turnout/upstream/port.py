@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from turnout.chat import Caller
+from turnout.upstream.form import Format
 
 MOST_REPLY_BYTES: Final = 32 << 20
 
@@ -68,6 +69,10 @@ class Reply(Protocol):
 
     @property
     def content_type(self) -> str: ...
+
+    @property
+    def format(self) -> Format:
+        """What it is written in, if its status is 200."""
 
     @property
     def retry_after_s(self) -> float | None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from turnout.upstream.form import Format
 from turnout.upstream.port import CallFailed, CallTimedOut
 
 if TYPE_CHECKING:
@@ -86,8 +87,9 @@ class Connections:
 class HttpReply:
     """A response as it comes."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, format: Format = "chat") -> None:  # noqa: A002
         self._response = response
+        self.format = format
         self.status = response.status
         self.content_type = response.content_type
         self.retry_after_s = _seconds(response.headers.get("retry-after"))

@@ -1,0 +1,97 @@
+"""Replies in the format of OpenAI's chat completions, looked at as they go by."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from turnout.cost import Usage
+from turnout.upstream.form import NOT_JSON, UNFINISHED, NotAChunk, NotAReply, Whole, of_counts
+from turnout.upstream.sse import (
+    data_lines,
+    error_message,
+    json_object,
+    parsed_object,
+    placed_events,
+)
+
+_END: Final = b"[DONE]"
+
+
+class ChatStreamWatch:
+    """Tells of a chat completion stream that goes by whether it finished, failed, and what it used."""
+
+    def __init__(self) -> None:
+        self.finished = False
+        self.done = False
+        self.error: str | None = None
+        self.usage: Usage | None = None
+        self.deltas = 0
+
+    def see(self, events: bytes) -> bytes:
+        """Look at whole events and return those to pass on: all of them, or those before the error."""
+        for start, _, data in placed_events(events):
+            if data.startswith(_END):
+                self.done = self.finished
+                self.error = None if self.finished else UNFINISHED
+            else:
+                self._read(parsed_object(data))
+            if self.error:
+                return events[:start]
+        return events
+
+    def _read(self, chunk: dict[str, Any] | None) -> None:
+        if chunk is None:
+            self.error = NOT_JSON
+            return
+        if chunk.get("error"):
+            self.error = error_message(chunk) or "an error without a message"
+            return
+        self.usage = usage_of(chunk) or self.usage
+        choices = chunk.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict):
+                self.deltas += "delta" in choice
+                self.finished = self.finished or bool(choice.get("finish_reason"))
+
+
+class Chat:
+    """A chat completion, whole or streamed."""
+
+    def has_content(self, events: bytes) -> bool:
+        """A role alone is no content, nor is an empty chunk."""
+        for payload in data_lines(events):
+            chunk = json_object(payload)
+            choices = chunk.get("choices")
+            if not isinstance(choices, list):
+                raise NotAChunk(error_message(chunk) or payload[:200].decode("utf-8", "replace"))
+            if any(isinstance(choice, dict) and _has_content(choice) for choice in choices):
+                return True
+        return False
+
+    def watch(self) -> ChatStreamWatch:
+        return ChatStreamWatch()
+
+    def whole(self, body: bytes) -> Whole:
+        completion = json_object(body)
+        choices = completion.get("choices")
+        if not isinstance(choices, list):
+            raise NotAReply(error_message(completion) or "no completion")
+        return Whole.of(body, usage_of(completion), choices)
+
+
+def _has_content(choice: dict[str, Any]) -> bool:
+    delta = choice.get("delta")
+    fields = delta.items() if isinstance(delta, dict) else ()
+    return bool(choice.get("finish_reason")) or any(
+        value for name, value in fields if name != "role"
+    )
+
+
+def usage_of(completion: dict[str, Any]) -> Usage | None:
+    """Return the usage of a completion or chunk, or None when it tells none."""
+    usage = completion.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
+    return of_counts(usage.get("prompt_tokens"), usage.get("completion_tokens"), cached or 0)

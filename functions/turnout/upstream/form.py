@@ -1,0 +1,74 @@
+"""The form of a reply: what of it is content, when it is whole, and what it used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from pydantic_core import to_json
+
+from turnout.cost import Usage
+from turnout.signals import BYTES_PER_TOKEN
+
+Format = Literal["chat", "messages", "embeddings"]
+"""What a reply is written in: OpenAI's chat completions, Anthropic's messages, or OpenAI's embeddings."""
+UNFINISHED: Final = "the stream ended without a finish reason"
+NOT_JSON: Final = "it sent a chunk that is no JSON object"
+
+
+class NotAChunk(Exception):
+    """An event that is none of the format's; the message is what it said instead."""
+
+
+class NotAReply(Exception):
+    """A whole body that is none of the format's; the message is what it said instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole reply: its body to pass on, and its usage, estimated where it tells none."""
+
+    body: bytes
+    usage: Usage | None
+    output_estimate: int
+
+    @classmethod
+    def of(cls, body: bytes, usage: Usage | None, content: object) -> Whole:
+        return cls(body, usage, len(to_json(content)) // BYTES_PER_TOKEN)
+
+
+class StreamWatch(Protocol):
+    """Tells of a stream that goes by whether it finished, failed, and what it used.
+
+    `finished` when it told how it ended, `done` when it is at its end, `error` what went wrong. `deltas`
+    counts output tokens for when it tells no `usage`.
+    """
+
+    finished: bool
+    done: bool
+    error: str | None
+    usage: Usage | None
+    deltas: int
+
+    def see(self, events: bytes) -> bytes:
+        """Look at whole events and return those to pass on: all of them, or those before the error."""
+
+
+class Form(Protocol):
+    """One format, as far as it must be understood to relay it."""
+
+    def has_content(self, events: bytes) -> bool:
+        """Tell whether there is any content among the first events. Raises NotAChunk."""
+
+    def watch(self) -> StreamWatch: ...
+
+    def whole(self, body: bytes) -> Whole:
+        """Return a whole reply. Raises NotAReply."""
+
+
+def of_counts(read: object, written: object, cached: object) -> Usage | None:
+    """Return usage, or None where the counts make no sense."""
+    match read, written, cached:
+        case int(read), int(written), int(cached) if min(read, written, cached) >= 0:
+            return Usage(read, written, cached)
+    return None
