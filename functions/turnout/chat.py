@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
-Need = Literal["tools", "images", "json_schema", "reasoning", "audio"]
+Need = Literal["tools", "images", "json_schema", "reasoning", "audio", "embeddings"]
+Format = Literal["chat", "messages", "embeddings"]
+"""What is spoken with an upstream: OpenAI's chat completions, Anthropic's messages, OpenAI's embeddings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from turnout.policy import WEEKDAYS, When
+from turnout.policy import EMBEDDINGS, WEEKDAYS, When
 from turnout.signals import Signals
 from turnout.threshold import Threshold
 
@@ -27,7 +27,12 @@ class Condition:
 
 
 def conditions(when: When, signals: Signals) -> Iterator[Condition]:
-    """Yield each condition of a route, with what the signals say to it."""
+    """Yield each condition of a route, with what the signals say to it.
+
+    Embeddings are looked for in routes alone that say so, wherever they stand.
+    """
+    if EMBEDDINGS in signals.needs and EMBEDDINGS not in when.needs:
+        yield Condition("needs", "chat", EMBEDDINGS, holds=False)
     for name in when.given:
         wanted, actual = getattr(when, name), getattr(signals, name, None)
         if isinstance(wanted, Threshold):

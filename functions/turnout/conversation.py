@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from turnout.chat import Caller, ChatRequest, Turn
+from turnout.embeddings import EmbeddingsRequest
 
 SESSION_ID: Final = "session_id"
 TRACE_ID: Final = "trace_id"
@@ -30,7 +31,7 @@ class Conversation:
     trace: str | None = None
 
 
-def place(request: ChatRequest, caller: Caller) -> Conversation:
+def place(request: ChatRequest | EmbeddingsRequest, caller: Caller) -> Conversation:
     """Return the request's place in its caller's conversations."""
     before = _before_last_reply(request.turns)
     digest = _keyed(caller)

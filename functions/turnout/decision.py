@@ -11,6 +11,7 @@ from turnout.conditions import Condition, all_met
 from turnout.cost import Usage, cost_usd
 from turnout.policy import (
     DEFAULT_RULE,
+    EMBEDDINGS,
     PINNED_RULE,
     ActivePolicy,
     Choice,
@@ -188,13 +189,19 @@ def _obstacles(
     """Yield each reason why this model may not answer this request."""
     if model.upstream not in signals.upstreams and DEMO_UPSTREAM not in signals.upstreams:
         yield f"upstream {model.upstream} is not configured"
+    elif signals.only_for and not {model.upstream, DEMO_UPSTREAM} & set(signals.able):
+        yield f"upstream {model.upstream} cannot be asked for {signals.only_for}"
+    if EMBEDDINGS in model.can and EMBEDDINGS not in signals.needs:
+        yield "makes embeddings alone"
     yield from _forbidden(name, model, limits)
     approved = signals.approved_models
     if approved is not None and name not in approved and model.full_id not in approved:
         yield "not among the models approved for this key"
     if missing := [need for need in signals.needs if need not in model.can]:
         yield f"cannot do {', '.join(missing)}"
-    needed = signals.input_tokens + (signals.max_output_tokens or 0)
+    needed = (signals.largest_input_tokens or signals.input_tokens) + (
+        signals.max_output_tokens or 0
+    )
     if needed > model.context:
         yield f"context of {model.context:,} tokens is under the {needed:,} needed"
     if limits.max_usd_per_request is not None and cost > limits.max_usd_per_request:
@@ -222,6 +229,8 @@ def _forbidden(name: str, model: Model, limits: Limits) -> Iterator[str]:
 
 def _estimated_cost(model: Model, limits: Limits, signals: Signals) -> float:
     output = signals.max_output_tokens or limits.expected_output_tokens
+    if EMBEDDINGS in signals.needs:
+        output = 0
     usage = Usage(signals.input_tokens, output, estimated=True)
     return round(cost_usd(model.usd_per_mtok, usage), 9)
 

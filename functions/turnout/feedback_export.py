@@ -11,8 +11,9 @@ from turnout.policy import Policy
 from turnout.policy_check import ANY_CATEGORY
 from turnout.record import DecisionRecord
 from turnout.report import rated
-from turnout.signals import UNKNOWN_CATEGORY
+from turnout.signals import EMBEDDINGS_CATEGORY, UNKNOWN_CATEGORY
 
+_NO_CATEGORIES = (UNKNOWN_CATEGORY, EMBEDDINGS_CATEGORY)
 CORRECTION = "category"
 """The feedback's label that says what kind of work the prompt really was."""
 
@@ -44,7 +45,7 @@ def training_rows(judged: Iterable[Rated]) -> Iterator[TrainingRow]:
         prompt, category = each.record.prompt, each.feedback.labels.get(CORRECTION, "")
         if not category and each.feedback.score > 0:
             category = each.record.signals.category
-        if prompt and category and category != UNKNOWN_CATEGORY:
+        if prompt and category and category not in _NO_CATEGORIES:
             yield TrainingRow(prompt, category)
 
 
@@ -69,6 +70,6 @@ def quality_table(
                 n[name, category] += quality.n
     table: dict[str, dict[str, float]] = {}
     for (name, category), judgements in sorted(n.items()):
-        if judgements >= least and category != UNKNOWN_CATEGORY:
+        if judgements >= least and category not in _NO_CATEGORIES:
             table.setdefault(name, {})[category] = round(up[name, category] / judgements, 3)
     return table

@@ -37,6 +37,7 @@ ThresholdField = Annotated[
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "pattern": COMPARISON_LIST, "examples": [">= 0.6"]}),
 ]
+EMBEDDINGS: Final = "embeddings"
 DEFAULT_RULE: Final = "default"
 PINNED_RULE: Final = "pinned"
 """The rule on record where the caller asked for a model by its name."""
@@ -76,7 +77,10 @@ class Price(Part):
 
 
 class Model(Part):
-    """A model that may be routed to. `context` is in tokens, input and output together."""
+    """A model that may be routed to. `context` is in tokens, input and output together.
+
+    Vectors of models that make embeddings can be compared where their `space` is the same; it goes by `id`
+    where it is not given."""
 
     upstream: str = Field(min_length=1)
     id: str = Field(min_length=1)
@@ -84,6 +88,12 @@ class Model(Part):
     usd_per_mtok: Price
     can: Needs = ()
     region: str | None = None
+    space: str | None = None
+
+    @property
+    def vectors(self) -> str:
+        """The name of the space that the model's embeddings are in."""
+        return self.space or self.id
 
     @property
     def full_id(self) -> str:
@@ -225,6 +235,11 @@ class Policy(Part):
     )
     shadow: str | None = None
     record: Recording = Recording()
+
+    def choices(self) -> Iterator[tuple[str, Choice]]:
+        """Yield (path, choice) of every route and of the default."""
+        yield from ((f"routes.{i}", route) for i, route in enumerate(self.routes))
+        yield "default", self.default
 
 
 @dataclass(frozen=True, slots=True)

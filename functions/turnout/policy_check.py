@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from turnout.embedding_check import embedding_problems
 from turnout.errors import PolicyError, Problem
 from turnout.policy import (
     DEFAULT_RULE,
+    EMBEDDINGS,
     PINNED_RULE,
-    Choice,
     Policy,
     Route,
     When,
@@ -38,20 +39,15 @@ def parse_policy(
         *_upstream_problems(policy, upstreams),
         *_objective_problems(policy),
         *_route_problems(policy.routes),
+        *embedding_problems(policy),
     ]
     if problems:
         raise PolicyError(problems)
     return policy
 
 
-def choices(policy: Policy) -> list[tuple[str, Choice]]:
-    """Return (path, choice) of every route and of the default."""
-    routes = [(f"routes.{i}", route) for i, route in enumerate(policy.routes)]
-    return [*routes, ("default", policy.default)]
-
-
 def _name_problems(policy: Policy) -> Iterator[Problem]:
-    for place, choice in choices(policy):
+    for place, choice in policy.choices():
         for path, name in choice.model_names():
             if name not in policy.models:
                 yield Problem(
@@ -98,7 +94,7 @@ def _upstream_problems(policy: Policy, upstreams: Collection[str] | None) -> Ite
 
 
 def _objective_problems(policy: Policy) -> Iterator[Problem]:
-    for place, choice in choices(policy):
+    for place, choice in policy.choices():
         for i, share in enumerate(choice.use):
             if choice.objective and not policy.quality.get(share.model):
                 yield Problem(
@@ -123,6 +119,8 @@ def _route_problems(routes: Sequence[Route]) -> Iterator[Problem]:
 def _covers(wide: When, narrow: When) -> bool:
     """Tell whether whatever meets `narrow` meets `wide` too."""
     if wide.hours and wide.hours != narrow.hours:
+        return False
+    if (EMBEDDINGS in wide.needs) != (EMBEDDINGS in narrow.needs):
         return False
     return (
         _thresholds_cover(_thresholds(wide), _thresholds(narrow))

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from turnout.chat import Caller, ChatRequest
 from turnout.classifier import Classification, Classifier
+from turnout.embeddings import EmbeddingsRequest
 from turnout.errors import ClassifierError
 from turnout.language import detect_language
 from turnout.record import ClassifierRef
-from turnout.signals import UNKNOWN_CATEGORY, Signals, estimate_input_tokens
+from turnout.signals import (
+    EMBEDDINGS_CATEGORY,
+    UNKNOWN_CATEGORY,
+    Signals,
+    estimate_input_tokens,
+)
 
 UNAVAILABLE: Final = ClassifierRef("unavailable")
+NOT_ASKED: Final = ClassifierRef("not asked")
+_EMBEDDED: Final = Classification(
+    categories={}, category=EMBEDDINGS_CATEGORY, confidence=0.0, difficulty=0.0
+)
 _UNCLASSIFIED: Final = Classification(
     categories={}, category=UNKNOWN_CATEGORY, confidence=0.0, difficulty=0.5
 )
@@ -38,20 +48,26 @@ class Sensor:
         return self._classifier.version if self._classifier else UNAVAILABLE.version
 
     def sense(
-        self, request: ChatRequest, caller: Caller, upstreams: tuple[str, ...]
+        self,
+        request: ChatRequest | EmbeddingsRequest,
+        caller: Caller,
+        upstreams: tuple[str, ...],
+        *,
+        only_for: str = "",
+        able: tuple[str, ...] = (),
     ) -> tuple[Signals, ClassifierRef]:
         """Return the signals, and which classifier gave them."""
-        told, classifier = self._classify(request)
+        if isinstance(request, EmbeddingsRequest):
+            told, classifier, read = _EMBEDDED, NOT_ASKED, _of_embeddings(request)
+        else:
+            (told, classifier), read = self._classify(request), _of_chat(request)
         signals = Signals(
             category=told.category,
             confidence=round(told.confidence, 4),
             categories={name: round(p, 4) for name, p in told.categories.items()},
             difficulty=round(told.difficulty, 4),
-            input_tokens=estimate_input_tokens(request),
-            language=detect_language(request.prompt),
             needs=tuple(sorted(request.needs)),
             model=request.model,
-            max_output_tokens=request.max_output_tokens,
             tenant=caller.tenant,
             group=caller.group,
             key=caller.key,
@@ -59,6 +75,9 @@ class Sensor:
             metadata=request.metadata,
             upstreams=upstreams,
             at=round(time.time(), 3),
+            only_for=only_for,
+            able=able,
+            **read,
         )
         return signals, classifier
 
@@ -71,3 +90,19 @@ class Sensor:
             self._warn("classifier_failed", str(error))
             return _UNCLASSIFIED, UNAVAILABLE
         return told, ClassifierRef(self._classifier.version)
+
+
+def _of_chat(request: ChatRequest) -> dict[str, Any]:
+    return {
+        "input_tokens": estimate_input_tokens(request),
+        "language": detect_language(request.prompt),
+        "max_output_tokens": request.max_output_tokens,
+    }
+
+
+def _of_embeddings(request: EmbeddingsRequest) -> dict[str, Any]:
+    return {
+        "input_tokens": request.input_tokens,
+        "language": detect_language(request.text),
+        "largest_input_tokens": request.largest_input_tokens,
+    }

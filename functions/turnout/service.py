@@ -9,10 +9,11 @@ import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
-from turnout.chat import Caller, ChatRequest
+from turnout.chat import Caller, ChatRequest, Format
 from turnout.conversation import place
 from turnout.cost import Usage, cost_usd
 from turnout.decision import choice_of, decide, find_model, refusal
+from turnout.embeddings import EmbeddingsRequest
 from turnout.errors import (
     NoEligibleModel,
     NotFound,
@@ -35,6 +36,7 @@ from turnout.upstream import Exchange, Plan, Target, Upstreams, relay
 
 AUTO = "auto"
 POLICY_PREFIX = "policy/"
+Request = ChatRequest | EmbeddingsRequest
 SEED_BITS = 53
 """So that a seed survives JSON readers whose numbers are doubles."""
 
@@ -53,7 +55,7 @@ class Answer:
 class Decided:
     """A request that has its decision and not yet its reply."""
 
-    request: ChatRequest
+    request: Request
     caller: Caller
     active: ActivePolicy
     record: DecisionRecord
@@ -72,7 +74,7 @@ class Router:
     telemetry: Telemetry
     feedbacks: Feedbacks
 
-    async def route(self, request: ChatRequest, caller: Caller) -> DecisionRecord:
+    async def route(self, request: Request, caller: Caller) -> DecisionRecord:
         """Return the decision alone; nothing is called upstream. Raises UnknownModel."""
         started = time.perf_counter()
         _, record = await self._decided(request, caller)
@@ -80,7 +82,7 @@ class Router:
         await self._record(record)
         return record
 
-    async def chat(self, request: ChatRequest, caller: Caller) -> Answer:
+    async def ask(self, request: Request, caller: Caller) -> Answer:
         """Return the answer of the first candidate that begins well.
 
         Raises UnknownModel, NoEligibleModel, UpstreamFailed. The answer's chunks raise
@@ -88,14 +90,14 @@ class Router:
         """
         return await self.answer(await self.decide(request, caller))
 
-    async def decide(self, request: ChatRequest, caller: Caller) -> Decided:
+    async def decide(self, request: Request, caller: Caller) -> Decided:
         """Return the request with its decision, to be answered. Raises UnknownModel."""
         started = time.perf_counter()
         active, record = await self._decided(request, caller)
         return Decided(request, caller, active, record, started)
 
     async def answer(self, decided: Decided) -> Answer:
-        """Return the answer of the first candidate that begins well, as `chat` does."""
+        """Return the answer of the first candidate that begins well, as `ask` does."""
         active, record, started = decided.active, decided.record, decided.started
         if record.chosen is None:
             await self._record(_closed(record, "refused", started))
@@ -146,7 +148,7 @@ class Router:
         named = [f"{POLICY_PREFIX}{name}" for name in snapshot.rollouts]
         return [AUTO, *named, *(model.full_id for model in default.models.values())]
 
-    def _policy_for(self, snapshot: Snapshot, request: ChatRequest, seed: int) -> ActivePolicy:
+    def _policy_for(self, snapshot: Snapshot, request: Request, seed: int) -> ActivePolicy:
         active = None
         if request.model.startswith(POLICY_PREFIX):
             rollout = snapshot.rollouts.get(request.model.removeprefix(POLICY_PREFIX))
@@ -161,14 +163,18 @@ class Router:
         return active
 
     async def _decided(
-        self, request: ChatRequest, caller: Caller
+        self, request: Request, caller: Caller
     ) -> tuple[ActivePolicy, DecisionRecord]:
         """Decide by one snapshot of the policies, from the first step to the last."""
         snapshot, seed = await self.book.snapshot(), _seed(request)
         active = self._policy_for(snapshot, request, seed)
         started = time.perf_counter()
         upstreams = self.upstreams.available_to(caller)
-        signals, classifier = self.sensor.sense(request, caller, upstreams)
+        only_for, format_ = _wants(request)
+        able = self.upstreams.taking(format_, upstreams) if only_for else ()
+        signals, classifier = self.sensor.sense(
+            request, caller, upstreams, only_for=only_for, able=able
+        )
         sensed = time.perf_counter()
         decision = decide(active, signals, seed)
         timings = {"sense": _ms(started, sensed), "decide": _ms(sensed)}
@@ -216,8 +222,16 @@ class Router:
             self.telemetry.warn("decision_not_stored", str(error))
 
 
-def _kept_prompt(request: ChatRequest, keeping: Recording) -> str | None:
-    if not keeping.prompts:
+def _wants(request: Request) -> tuple[str, Format]:
+    """Return what of the request not every upstream can be asked for, if anything, and in which format."""
+    if isinstance(request, EmbeddingsRequest):
+        return "embeddings", "embeddings"
+    return "", "chat"
+
+
+def _kept_prompt(request: Request, keeping: Recording) -> str | None:
+    # What is embedded are documents, not prompts.
+    if not keeping.prompts or isinstance(request, EmbeddingsRequest):
         return None
     return redact(request.prompt, keeping.redact, keeping.patterns)
 
@@ -233,7 +247,7 @@ def _shadow(active: ActivePolicy, signals: Signals, seed: int) -> ShadowDecision
     )
 
 
-def _seed(request: ChatRequest) -> int:
+def _seed(request: Request) -> int:
     """Return a seed: of the session, or the user, so that they keep their model; else random."""
     keeps = request.session or request.user
     if not keeps:
@@ -251,6 +265,7 @@ def _plan(decided: Decided) -> Plan:
         targets=tuple(Target(model.full_id, model.upstream, model.id) for model in eligible),
         caller=decided.caller,
         body=request.body,
+        asks="embeddings" if isinstance(request, EmbeddingsRequest) else "chat",
         stream=request.stream,
         why=f"rule {record.chosen.rule}: {record.chosen.reason}" if record.chosen else "",
         timeout_s=choice.timeout_s or limits.timeout_s,

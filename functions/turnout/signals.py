@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from turnout.chat import ChatRequest
 
 UNKNOWN_CATEGORY = "unknown"
+EMBEDDINGS_CATEGORY = "embeddings"
+"""In a category's place where embeddings are asked for: the classifier is then not."""
 DEMO_UPSTREAM = "demo"
 
 BYTES_PER_TOKEN = 4
@@ -23,6 +25,8 @@ class Signals:
     `categories` sums to 1, or is empty when the classifier could not be used: then `category` is
     `unknown` and `confidence` 0. `upstreams` are those configured when the request came; the demo
     upstream among them stands in for every other. `at` is when the request came, in Unix seconds.
+    `largest_input_tokens` is told of inputs that need not fit a model's context together. `only_for` is what
+    of the request not every upstream can be asked for, and `able` are those that can.
     """
 
     category: str
@@ -41,6 +45,9 @@ class Signals:
     metadata: Mapping[str, str] = field(default_factory=dict)
     upstreams: tuple[str, ...] = ()
     at: float = 0.0
+    largest_input_tokens: int | None = None
+    only_for: str = ""
+    able: tuple[str, ...] = ()
 
 
 def estimate_input_tokens(request: ChatRequest) -> int:

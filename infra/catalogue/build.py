@@ -42,7 +42,7 @@ def catalogue(now: datetime) -> dict[str, Any]:
         name: {**facts, "can": _can(name, patterns)}
         for provider in providers
         if provider.id in UPSTREAMS
-        for name, facts in _models(provider, now)
+        for name, facts in _models(provider, patterns, now)
     }
     return {
         "as_of": now.date().isoformat(),
@@ -51,17 +51,21 @@ def catalogue(now: datetime) -> dict[str, Any]:
     }
 
 
-def _models(provider: Any, now: datetime) -> Iterator[tuple[str, dict[str, Any]]]:
+def _models(
+    provider: Any, patterns: list[dict[str, Any]], now: datetime
+) -> Iterator[tuple[str, dict[str, Any]]]:
     for model in provider.models:
-        prices = model.get_prices(now)
-        if not (model.context_window and prices.input_mtok and prices.output_mtok):
+        name, prices = f"{UPSTREAMS[provider.id]}/{model.id}", model.get_prices(now)
+        # What makes embeddings puts nothing out.
+        output = prices.output_mtok or ("embeddings" in _can(name, patterns) and 0.0)
+        if not (model.context_window and prices.input_mtok) or output is False or output is None:
             continue
         cheap_up_to = getattr(prices.input_mtok, "tiers", ())
         context = min([model.context_window, *(tier.start for tier in cheap_up_to)])
-        usd = {"input": _base(prices.input_mtok), "output": _base(prices.output_mtok)}
+        usd = {"input": _base(prices.input_mtok), "output": _base(output)}
         if prices.cache_read_mtok:
             usd["cached_input"] = _base(prices.cache_read_mtok)
-        yield f"{UPSTREAMS[provider.id]}/{model.id}", {"context": context, "usd_per_mtok": usd}
+        yield name, {"context": context, "usd_per_mtok": usd}
 
 
 def _base(price: Any) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from support.capable_upstream import GREETING, running_capable_upstream
+from support.mock_upstream import MockUpstream
 from support.policies import active, document, model
 from support.servers import RunningTurnout, running_turnout
 
@@ -82,6 +83,26 @@ async def test_the_openai_sdk_for_node_reads_errors(turnout: RunningTurnout) -> 
     _, told = await node(turnout, "--input-type=module", "-", "nothing", script=STREAM)
     assert told["error"]["status"] == 404
     assert told["error"]["code"] == "model_not_found"
+
+
+EMBED = """
+import OpenAI from "openai";
+const client = new OpenAI({ apiKey: "any", maxRetries: 0 });
+const reply = await client.embeddings.create({ model: "auto", input: ["four", "seven"] });
+console.log(JSON.stringify(reply.data.map((each) => Array.from(each.embedding))));
+"""
+
+
+@pytest.mark.parametrize("upstream", ["ok", "numbers"])
+async def test_the_openai_sdk_for_node_reads_embeddings_of_upstreams_that_know_no_base64_too(
+    mock: MockUpstream, tmp_path: Path, upstream: str
+) -> None:
+    route = {"name": "search", "when": {"needs": ["embeddings"]}, "use": ["e"]}
+    models = {"small": model(), "e": model(id=upstream, can=["embeddings"])}
+    policy = active(document(models=models, routes=[route]))
+    async with running_turnout({"test": policy}, {"mock": mock.url}, tmp_path) as turnout:
+        _, told = await node(turnout, "--input-type=module", "-", script=EMBED)
+    assert told == [[4.0, 0.0, 0.5], [5.0, 1.0, 0.5]]
 
 
 async def test_compatcanary_finds_nothing_amiss(turnout: RunningTurnout) -> None:

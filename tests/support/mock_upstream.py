@@ -1,10 +1,13 @@
-"""An upstream on loopback that speaks OpenAI's chat completions, and misbehaves as its model's name says."""
+"""An upstream on loopback that speaks OpenAI's chat completions and embeddings, and misbehaves as its
+model's name says."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -40,6 +43,36 @@ class MockUpstream:
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
+        if misbehaved := await self._misbehave(request, body):
+            return misbehaved
+        if body.get("stream") and body["model"] != "not-a-stream":
+            return await self._stream(request, body)
+        return web.json_response(completion(body["model"]))
+
+    async def embeddings(self, request: web.Request) -> web.StreamResponse:
+        """Answer with [length, position, 0.5] for each text, also by these models: `numbers` (knows no
+        base64), `coded` (knows nothing else), `short` (leaves the last out), `ragged` (of two lengths)."""
+        body = await request.json()
+        if misbehaved := await self._misbehave(request, body):
+            return misbehaved
+        texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        coded = body.get("encoding_format") == "base64"
+        coded = {"numbers": False, "coded": True}.get(body["model"], coded)
+        vectors: list[Any] = [[float(len(text)), float(i), 0.5] for i, text in enumerate(texts)]
+        if body["model"] == "ragged":
+            vectors[-1].append(1.0)
+        if body["model"] == "short":
+            vectors.pop()
+        if coded:
+            vectors = [base64.b64encode(struct.pack("<3f", *each)).decode() for each in vectors]
+        data = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(vectors)]
+        usage = {"prompt_tokens": 1_000 * len(texts), "total_tokens": 1_000 * len(texts)}
+        reply = {"object": "list", "data": data, "model": "mock", "usage": usage}
+        return web.json_response(reply)
+
+    async def _misbehave(
+        self, request: web.Request, body: dict[str, Any]
+    ) -> web.StreamResponse | None:
         self.requests.append(body)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         model: str = body["model"]
@@ -60,9 +93,7 @@ class MockUpstream:
                 _cut(request)
             case "redirect":
                 raise web.HTTPTemporaryRedirect("http://127.0.0.1:9/elsewhere")
-        if body.get("stream") and model != "not-a-stream":
-            return await self._stream(request, body)
-        return web.json_response(completion(model))
+        return None
 
     def _unready(self, model: str) -> web.Response | None:
         name, _, times = model.partition("-")
@@ -208,6 +239,7 @@ async def running_mock_upstream(
     mock = MockUpstream()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", mock.chat)
+    app.router.add_post("/v1/embeddings", mock.embeddings)
     app.router.add_get("/v1/models", mock.models)
     async with serving(app, bind=bind) as port:
         mock.url = f"http://{seen_as}:{port}/v1"

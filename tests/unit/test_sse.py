@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from support.mock_upstream import USAGE, event
 from turnout.cost import Usage
-from turnout.upstream.chat_form import Chat, ChatStreamWatch
+from turnout.upstream.chat_form import ChatStream, ChatStreamWatch
 from turnout.upstream.form import NotAChunk
 from turnout.upstream.sse import (
     MOST_EVENT_BYTES,
@@ -145,9 +145,9 @@ def test_usage_that_makes_no_sense_is_not_believed(usage: object) -> None:
 
 
 def test_a_role_or_an_empty_chunk_is_no_content() -> None:
-    assert not Chat().has_content(b": hello\n\n")
-    assert not Chat().has_content(event({"role": "assistant", "content": ""}))
-    assert not Chat().has_content(b'data: {"choices": []}\n\n')
+    assert not ChatStream().has_content(b": hello\n\n")
+    assert not ChatStream().has_content(event({"role": "assistant", "content": ""}))
+    assert not ChatStream().has_content(b'data: {"choices": []}\n\n')
 
 
 @pytest.mark.parametrize(
@@ -160,11 +160,11 @@ def test_a_role_or_an_empty_chunk_is_no_content() -> None:
     ],
 )
 def test_text_tools_and_reasoning_are_content(delta: dict[str, object]) -> None:
-    assert Chat().has_content(event({"role": "assistant"}) + event(delta))
+    assert ChatStream().has_content(event({"role": "assistant"}) + event(delta))
 
 
 def test_a_finish_without_any_text_is_content_too() -> None:
-    assert Chat().has_content(FINISH)
+    assert ChatStream().has_content(FINISH)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_finish_without_any_text_is_content_too() -> None:
 )
 def test_a_payload_that_is_no_chunk_is_told(payload: str) -> None:
     with pytest.raises(NotAChunk):
-        Chat().has_content(f"data: {payload}\n\n".encode())
+        ChatStream().has_content(f"data: {payload}\n\n".encode())
 
 
 @given(st.integers(1, 40), st.sampled_from([b"\n", b"\r\n", b"\r"]))

@@ -14,6 +14,7 @@ from turnout.api.auth import authenticate
 from turnout.api.body import read_json_object
 from turnout.api.decisions import page_to_wire, parse_listing
 from turnout.api.dialects import Dialect, Messages, Responses, reply_in
+from turnout.api.embeddings import parse_embeddings
 from turnout.api.feedback import feedback_to_wire, parse_feedback
 from turnout.api.openai import parse_chat
 from turnout.api.reply import (
@@ -78,10 +79,17 @@ async def chat_completions(request: Request, caller: CallerOf, router: RouterOf)
     parsed = await _chat_request(request)
     if parsed.stream and request.headers.get("x-turnout-decision") == "inline":
         return StreamedReply(decision_first(router, await router.decide(parsed, caller)))
-    answer = await while_client_waits(request.receive, router.chat(parsed, caller))
+    answer = await while_client_waits(request.receive, router.ask(parsed, caller))
     if answer.content_type == "text/event-stream":
         return StreamedReply(answer)
     return await whole(answer)
+
+
+@guarded.post("/embeddings")
+async def embeddings(request: Request, caller: CallerOf, router: RouterOf) -> Response:
+    """Route a request for embeddings and relay the vectors."""
+    parsed = parse_embeddings(await _body(request), request.headers)
+    return await whole(await while_client_waits(request.receive, router.ask(parsed, caller)))
 
 
 @guarded.post("/messages")
@@ -107,14 +115,18 @@ async def _in_dialect(
     dialect: Dialect, request: Request, caller: Caller, router: Router
 ) -> Response:
     chat = parse_chat(dialect.chat(), request.headers)
-    answer = await while_client_waits(request.receive, router.chat(chat, caller))
+    answer = await while_client_waits(request.receive, router.ask(chat, caller))
     return await reply_in(dialect, answer)
 
 
 @guarded.post("/route")
 async def route(request: Request, caller: CallerOf, router: RouterOf) -> Response:
     """Decide, and call nothing upstream."""
-    record = await router.route(await _chat_request(request), caller)
+    body = await _body(request)
+    # Chats have messages; embeddings have inputs.
+    asks_for_embeddings = "input" in body and "messages" not in body
+    parse = parse_embeddings if asks_for_embeddings else parse_chat
+    record = await router.route(parse(body, request.headers), caller)
     return JSONResponse(to_wire(record), headers=routing_headers(record))
 
 

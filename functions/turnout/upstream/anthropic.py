@@ -9,10 +9,9 @@ from typing import Final
 
 from pydantic_core import to_json
 
-from turnout.chat import Caller
+from turnout.chat import Caller, Format
 from turnout.errors import InvalidRequest
 from turnout.upstream.catalogue import Endpoint
-from turnout.upstream.form import Format
 from turnout.upstream.port import Call, CallFailed, Reply, whole_body
 from turnout.upstream.sse import EventSplitter, EventTooLarge, json_object, named_events
 from turnout.upstream.transport import Connections, HttpReply, failures
@@ -22,6 +21,8 @@ API_VERSION: Final = "2023-06-01"
 
 class Anthropic:
     """One upstream at one base URL."""
+
+    takes: Final[frozenset[Format]] = frozenset({"chat"})
 
     def __init__(self, endpoint: Endpoint, connections: Connections) -> None:
         self._endpoint = endpoint

@@ -13,10 +13,9 @@ from urllib.parse import quote
 
 from pydantic_core import to_json
 
-from turnout.chat import Caller
+from turnout.chat import Caller, Format
 from turnout.errors import InvalidRequest
 from turnout.upstream.catalogue import Endpoint
-from turnout.upstream.form import Format
 from turnout.upstream.port import Call, CallFailed, Reply, whole_body
 from turnout.upstream.sse import json_object
 from turnout.upstream.transport import Connections, HttpReply, failures
@@ -35,6 +34,8 @@ _MODEL_FAILED: Final = 424
 
 class Bedrock:
     """Bedrock in one region, called with the credentials of the process, or with a key of Bedrock's."""
+
+    takes: Final[frozenset[Format]] = frozenset({"chat"})
 
     def __init__(self, endpoint: Endpoint, connections: Connections) -> None:
         self._endpoint = endpoint

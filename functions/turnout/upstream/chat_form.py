@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from turnout.cost import Usage
@@ -54,8 +55,8 @@ class ChatStreamWatch:
                 self.finished = self.finished or bool(choice.get("finish_reason"))
 
 
-class Chat:
-    """A chat completion, whole or streamed."""
+class ChatStream:
+    """A streamed chat completion."""
 
     def has_content(self, events: bytes) -> bool:
         """A role alone is no content, nor is an empty chunk."""
@@ -71,12 +72,14 @@ class Chat:
     def watch(self) -> ChatStreamWatch:
         return ChatStreamWatch()
 
-    def whole(self, body: bytes) -> Whole:
-        completion = json_object(body)
-        choices = completion.get("choices")
-        if not isinstance(choices, list):
-            raise NotAReply(error_message(completion) or "no completion")
-        return Whole.of(body, usage_of(completion), choices)
+
+def whole_chat(body: bytes, asked: Mapping[str, Any]) -> Whole:
+    """Return a whole chat completion. Raises NotAReply."""
+    completion = json_object(body)
+    choices = completion.get("choices")
+    if not isinstance(choices, list):
+        raise NotAReply(error_message(completion) or "no completion")
+    return Whole.of(body, usage_of(completion), choices)
 
 
 def _has_content(choice: dict[str, Any]) -> bool:

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from turnout.chat import Caller
-from turnout.upstream.form import Format
+from turnout.chat import Caller, Format
+from turnout.upstream.demo_embeddings import demo_embeddings
 from turnout.upstream.port import Call, Reply
 
 SECONDS_PER_WORD: Final = 0.012
@@ -23,11 +23,13 @@ SECONDS_PER_WORD: Final = 0.012
 class DemoUpstream:
     """Streams an honest canned reply, word by word."""
 
+    takes: Final[frozenset[Format]] = frozenset({"chat", "embeddings"})
+
     def serves(self, caller: Caller) -> bool:
         return True
 
     async def open(self, call: Call) -> Reply:
-        return _DemoReply(call)
+        return _DemoReply(call, format=call.asks)
 
     async def close(self) -> None:
         pass
@@ -45,6 +47,9 @@ class _DemoReply:
         return "text/event-stream" if self.call.stream else "application/json"
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        if self.format == "embeddings":
+            yield to_json(demo_embeddings(self.call.body))
+            return
         words = demo_text(self.call).split(" ")
         if not self.call.stream:
             message = {"role": "assistant", "content": " ".join(words), "refusal": None}

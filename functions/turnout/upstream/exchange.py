@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from turnout.attempt import Attempt
+from turnout.chat import Format
 from turnout.cost import Usage
 from turnout.errors import UpstreamBroke
 from turnout.record import Outcome
-from turnout.upstream.chat_form import Chat
-from turnout.upstream.form import UNFINISHED, Form, Format, NotAChunk, NotAReply, StreamWatch
+from turnout.upstream.chat_form import ChatStream, whole_chat
+from turnout.upstream.embeddings_form import whole_embeddings
+from turnout.upstream.form import (
+    UNFINISHED,
+    NotAChunk,
+    NotAReply,
+    StreamedForm,
+    StreamWatch,
+    Whole,
+)
 from turnout.upstream.port import Call, CallFailed, Reply, whole_body
 from turnout.upstream.sse import (
     MOST_EVENT_BYTES,
@@ -26,7 +35,12 @@ DRAIN_S: Final = 1.0
 """How long the end of a connection is waited for after the end of a stream, in seconds."""
 _TRY_ANOTHER: Final = frozenset({408, 409, 429})
 _KEY_REFUSED: Final = frozenset({401, 403})
-_FORMS: Final[Mapping[Format, Form]] = {"chat": Chat()}
+_STREAMED: Final[Mapping[Format, StreamedForm]] = {"chat": ChatStream()}
+_WHOLE: Final[Mapping[Format, Callable[[bytes, Mapping[str, Any]], Whole]]] = {
+    "chat": whole_chat,
+    "embeddings": whole_embeddings,
+}
+"""What reads a whole reply, given the body that asked for it."""
 
 
 @dataclass(slots=True)
@@ -63,7 +77,7 @@ async def begin(reply: Reply, call: Call) -> Exchange:
     if reply.status != 200:
         return _rejected(reply, await whole_body(reply))
     if not call.stream:
-        return _completed(reply, await whole_body(reply))
+        return _completed(reply, await whole_body(reply), call)
     if reply.content_type != "text/event-stream":
         raise CallFailed(f"answered {reply.content_type}, not a stream", status=reply.status)
     return await _streaming(reply)
@@ -81,9 +95,9 @@ def _rejected(reply: Reply, body: bytes) -> Exchange:
     return Exchange(status, reply.content_type, _once(body), reply, outcome="rejected")
 
 
-def _completed(reply: Reply, body: bytes) -> Exchange:
+def _completed(reply: Reply, body: bytes, call: Call) -> Exchange:
     try:
-        whole = _FORMS[reply.format].whole(body)
+        whole = _WHOLE[reply.format](body, call.body)
     except NotAReply as error:
         message = f"answered 200 without what was asked for: {error}"
         raise CallFailed(message, status=502) from None
@@ -94,7 +108,7 @@ def _completed(reply: Reply, body: bytes) -> Exchange:
 
 async def _streaming(reply: Reply) -> Exchange:
     """Hold the stream until its first content, so that an error before it can fall back unseen."""
-    form = _FORMS[reply.format]
+    form = _STREAMED[reply.format]
     splitter, chunks, held = EventSplitter(), reply.chunks(), b""
     try:
         async for chunk in chunks:

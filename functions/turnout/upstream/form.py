@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from pydantic_core import to_json
 
 from turnout.cost import Usage
 from turnout.signals import BYTES_PER_TOKEN
 
-Format = Literal["chat", "messages", "embeddings"]
-"""What a reply is written in: OpenAI's chat completions, Anthropic's messages, or OpenAI's embeddings."""
 UNFINISHED: Final = "the stream ended without a finish reason"
 NOT_JSON: Final = "it sent a chunk that is no JSON object"
 
@@ -54,16 +52,13 @@ class StreamWatch(Protocol):
         """Look at whole events and return those to pass on: all of them, or those before the error."""
 
 
-class Form(Protocol):
-    """One format, as far as it must be understood to relay it."""
+class StreamedForm(Protocol):
+    """One format's streams, as far as they must be understood to be relayed."""
 
     def has_content(self, events: bytes) -> bool:
         """Tell whether there is any content among the first events. Raises NotAChunk."""
 
     def watch(self) -> StreamWatch: ...
-
-    def whole(self, body: bytes) -> Whole:
-        """Return a whole reply. Raises NotAReply."""
 
 
 def of_counts(read: object, written: object, cached: object) -> Usage | None:

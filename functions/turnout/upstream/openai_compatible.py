@@ -1,13 +1,14 @@
-"""Upstreams that speak OpenAI's chat completions."""
+"""Upstreams that speak OpenAI's chat completions and embeddings."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from pydantic_core import to_json
 
-from turnout.chat import Caller
+from turnout.chat import Caller, Format
 from turnout.upstream.catalogue import Endpoint
 from turnout.upstream.port import Call, CallFailed, Reply
 from turnout.upstream.transport import CONNECT_TIMEOUT_S, Connections, HttpReply, failures
@@ -15,9 +16,13 @@ from turnout.upstream.transport import CONNECT_TIMEOUT_S, Connections, HttpReply
 ANY_MODEL: Final = "any"
 """As a policy's model id: whichever model the upstream lists first (Ollama, vLLM)."""
 
+_PATHS: Final[Mapping[Format, str]] = {"chat": "/chat/completions", "embeddings": "/embeddings"}
+
 
 class OpenAICompatible:
     """One upstream at one base URL."""
+
+    takes: Final[frozenset[Format]] = frozenset({"chat", "embeddings"})
 
     def __init__(self, endpoint: Endpoint, connections: Connections) -> None:
         self._endpoint = endpoint
@@ -32,12 +37,12 @@ class OpenAICompatible:
         with failures():
             response = await self._connections.request(
                 "POST",
-                self._endpoint.url("/chat/completions"),
+                self._endpoint.url(_PATHS[call.asks]),
                 headers=self._headers(call.caller),
                 data=to_json({**call.body, "model": model_id}),
                 timeout_s=call.deadline - asyncio.get_running_loop().time(),
             )
-        return HttpReply(response)
+        return HttpReply(response, call.asks)
 
     async def _model_id(self, call: Call) -> str:
         """Return the model to ask for; for any model, the first that the upstream lists."""

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from turnout.chat import Caller
-from turnout.upstream.form import Format
+from turnout.chat import Caller, Format
 
 MOST_REPLY_BYTES: Final = 32 << 20
 
@@ -49,7 +48,7 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of one model for one caller, who may bring a key for it. `deadline` is in the event
-    loop's time; `why` tells why the model was chosen."""
+    loop's time; `why` tells why the model was chosen; `asks` is the format of the body."""
 
     model: str
     model_id: str
@@ -59,6 +58,7 @@ class Call:
     caller: Caller
     brings_key: bool = False
     why: str = ""
+    asks: Format = "chat"
 
 
 class Reply(Protocol):
@@ -95,7 +95,11 @@ async def whole_body(reply: Reply) -> bytes:
 
 
 class Upstream(Protocol):
-    """Something that answers chat completions in OpenAI's format."""
+    """Something that answers chat completions in OpenAI's format, and perhaps more."""
+
+    @property
+    def takes(self) -> frozenset[Format]:
+        """The formats that it can be asked in."""
 
     def serves(self, caller: Caller) -> bool:
         """Tell whether there is a key to call with for this caller, or none is needed."""

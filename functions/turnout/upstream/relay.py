@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from turnout.attempt import Attempt
-from turnout.chat import Caller
+from turnout.chat import Caller, Format
 from turnout.errors import InvalidRequest, UpstreamFailed, UpstreamTimeout
 from turnout.signals import DEMO_UPSTREAM
 from turnout.upstream.catalogue import UPSTREAM_KEYS
@@ -40,6 +40,10 @@ class Upstreams:
                 )
         return tuple(name for name, each in self._by_name.items() if each.serves(caller))
 
+    def taking(self, format_: Format, names: Collection[str]) -> tuple[str, ...]:
+        """Return those of the named that can be asked in the format."""
+        return tuple(name for name in names if format_ in self._by_name[name].takes)
+
     def find(self, name: str, caller: Caller) -> Upstream:
         """Return the upstream. Raises KeyError for one that cannot be called for the caller."""
         upstream = self._by_name.get(name)
@@ -64,6 +68,7 @@ class Plan:
     first_chunk_s: float
     attempts: int = 3
     hedge_s: float | None = None
+    asks: Format = "chat"
 
 
 async def relay(upstreams: Upstreams, plan: Plan) -> Exchange:
@@ -129,6 +134,7 @@ class _Attempts:
             plan.caller,
             target.upstream in plan.caller.upstream_keys,
             plan.why,
+            plan.asks,
         )
         attempt = _watched_attempt(self._upstreams, target, call, self._first_chunk_s())
         self._running[asyncio.create_task(attempt)] = target, time.perf_counter()

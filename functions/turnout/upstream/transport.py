@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from turnout.upstream.form import Format
+from turnout.chat import Format
 from turnout.upstream.port import CallFailed, CallTimedOut
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnout.upstream.chat_form import Chat, ChatStreamWatch
+from turnout.upstream.chat_form import ChatStream, ChatStreamWatch
 from turnout.upstream.sse import data_lines
 from turnout.wire.anthropic_replies import (
     UNPARSED,
@@ -224,9 +224,9 @@ def test_an_error_in_the_stream_is_the_last_and_is_seen_by_the_relay() -> None:
 
 def test_the_relay_sees_content_usage_and_the_end() -> None:
     start, _ = chat_stream([message_start()])
-    assert not Chat().has_content(start)
+    assert not ChatStream().has_content(start)
     streamed, _ = chat_stream([message_start(), *texts(0, "Hi"), *end()], include_usage=True)
-    assert Chat().has_content(streamed)
+    assert ChatStream().has_content(streamed)
     watch = ChatStreamWatch()
     watch.see(streamed)
     assert watch.done

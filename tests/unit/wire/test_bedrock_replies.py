@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from turnout.cost import Usage
-from turnout.upstream.chat_form import Chat, ChatStreamWatch, usage_of
+from turnout.upstream.chat_form import ChatStream, ChatStreamWatch, usage_of
 from turnout.upstream.sse import data_lines
 from turnout.wire.bedrock_replies import ChunksFromConverse, completion_from_converse
 from turnout.wire.responses_streams import ResponseEventsFromChunks
@@ -196,8 +196,8 @@ def test_the_relay_understands_the_stream() -> None:
     watch = ChatStreamWatch()
     assert watch.see(out) == out
     assert (watch.done, watch.error, watch.usage) == (True, None, Usage(11, 7, 4))
-    assert Chat().has_content(out)
-    assert not Chat().has_content(out[: out.index(b"\n\n") + 2])
+    assert ChatStream().has_content(out)
+    assert not ChatStream().has_content(out[: out.index(b"\n\n") + 2])
 
 
 def test_usage_goes_out_where_it_was_asked_for() -> None:
