@@ -21,10 +21,22 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Native:
+    """A request in the format that it came in, for upstreams that take it so. `only`: what of it chat
+    completions cannot say, if anything. `headers`: those of the caller's that belong to it."""
+
+    format: Format
+    body: Mapping[str, Any] = field(repr=False)
+    only: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What routing reads of a request, and the caller's body for the upstream.
 
-    `body` is opaque here: it goes to the upstream as it came, but for `model`.
+    `body` is opaque here: it goes to the upstream as it came, but for `model`; if it came in another format
+    than chat completions, `native` is how it came.
     """
 
     model: str
@@ -38,6 +50,7 @@ class ChatRequest:
     session: str | None = None
     trace: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    native: Native | None = None
 
     @property
     def prompt(self) -> str:

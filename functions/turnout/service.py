@@ -49,6 +49,7 @@ class Answer:
     status: int
     content_type: str
     chunks: AsyncGenerator[bytes, None]
+    format: Format = "chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class Router:
             raise
         record = _begun(record, exchange, started)
         chunks = self._recorded(exchange, record, active, started)
-        return Answer(record, exchange.status, exchange.content_type, chunks)
+        return Answer(record, exchange.status, exchange.content_type, chunks, exchange.reply.format)
 
     async def find(self, decision_id: str, caller: Caller) -> DecisionRecord:
         """Return a decision of the caller's own tenant. Raises NotFound, StoreError."""
@@ -226,7 +227,8 @@ def _wants(request: Request) -> tuple[str, Format]:
     """Return what of the request not every upstream can be asked for, if anything, and in which format."""
     if isinstance(request, EmbeddingsRequest):
         return "embeddings", "embeddings"
-    return "", "chat"
+    native = request.native
+    return (native.only, native.format) if native else ("", "chat")
 
 
 def _kept_prompt(request: Request, keeping: Recording) -> str | None:
@@ -266,6 +268,7 @@ def _plan(decided: Decided) -> Plan:
         caller=decided.caller,
         body=request.body,
         asks="embeddings" if isinstance(request, EmbeddingsRequest) else "chat",
+        native=None if isinstance(request, EmbeddingsRequest) else request.native,
         stream=request.stream,
         why=f"rule {record.chosen.rule}: {record.chosen.reason}" if record.chosen else "",
         timeout_s=choice.timeout_s or limits.timeout_s,

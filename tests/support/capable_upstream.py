@@ -123,7 +123,7 @@ def _wanted_by_message(body: dict[str, Any]) -> Wanted:
     content = body["messages"][-1]["content"]
     blocks = content if isinstance(content, list) else []
     results = [block for block in blocks if block["type"] == "tool_result"]
-    tools = body.get("tools") or []
+    tools = [tool for tool in body.get("tools") or [] if "input_schema" in tool]
     return Wanted(
         tool=tools[0]["name"] if tools else None,
         parameters=tools[0]["input_schema"] if tools else {},

@@ -5,19 +5,25 @@ Translation happens here, at the edge: what is inside knows chat completions alo
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from pydantic_core import from_json, to_json
 from starlette.responses import Response
 
 from turnout.api.errors import anthropic_body
-from turnout.api.reply import StreamedReply, routing_headers
-from turnout.errors import TurnoutError
+from turnout.api.openai import parse_chat
+from turnout.api.reply import StreamedReply, routing_headers, whole
+from turnout.chat import ChatRequest, Format, Native
+from turnout.errors import InvalidRequest, TurnoutError
 from turnout.record import DecisionRecord
 from turnout.service import Answer
 from turnout.upstream import data_lines
+
+BETA: Final = "anthropic-beta"
+_BETAS: Final = re.compile(r"[A-Za-z0-9_., -]{1,1024}")
 
 # What translates is imported where it is used: most requests, and every cold start, do without.
 
@@ -34,8 +40,12 @@ class StreamTranslator(Protocol):
 class Dialect(Protocol):
     """One wire format, for one request in it."""
 
-    def chat(self) -> dict[str, Any]:
-        """Return the request as a chat completions body. Raises InvalidRequest."""
+    @property
+    def format(self) -> Format | None:
+        """The format of replies that need no translation; None where no upstream is asked in it."""
+
+    def chat(self, headers: Mapping[str, str]) -> ChatRequest:
+        """Return the request as a chat. Raises InvalidRequest."""
 
     def whole(self, completion: Mapping[str, Any], model: str) -> dict[str, Any]:
         """Return a whole chat completion in this format."""
@@ -48,14 +58,18 @@ class Dialect(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """Anthropic's messages."""
+    """Anthropic's messages. What only Anthropic can be asked for is left out of the chat."""
 
     body: Mapping[str, Any]
+    format: Format | None = "messages"
 
-    def chat(self) -> dict[str, Any]:
+    def chat(self, headers: Mapping[str, str]) -> ChatRequest:
         from turnout.wire.messages_to_chat import chat_from_messages
+        from turnout.wire.native_messages import without_native
 
-        return chat_from_messages(self.body)
+        carried, only = without_native(self.body)
+        native = Native("messages", self.body, only, _beta(headers))
+        return replace(parse_chat(chat_from_messages(carried), headers), native=native)
 
     def whole(self, completion: Mapping[str, Any], model: str) -> dict[str, Any]:
         from turnout.wire.anthropic_replies import message_from_completion
@@ -78,11 +92,12 @@ class Responses:
     """OpenAI's responses."""
 
     body: Mapping[str, Any]
+    format: Format | None = None
 
-    def chat(self) -> dict[str, Any]:
+    def chat(self, headers: Mapping[str, str]) -> ChatRequest:
         from turnout.wire.responses_requests import chat_from_response_request
 
-        return chat_from_response_request(self.body)
+        return parse_chat(chat_from_response_request(self.body), headers)
 
     def whole(self, completion: Mapping[str, Any], model: str) -> dict[str, Any]:
         from turnout.wire.responses_replies import response_from_completion
@@ -100,6 +115,10 @@ class Responses:
 
 async def reply_in(dialect: Dialect, answer: Answer) -> Response:
     """Return the answer in the caller's own wire format, streamed or whole."""
+    if answer.format == dialect.format:
+        if answer.content_type != "text/event-stream":
+            return await whole(answer)
+        return StreamedReply(replace(answer, chunks=_untouched(answer, dialect)))
     if answer.content_type == "text/event-stream":
         translator = dialect.stream(answer.record)
         return StreamedReply(replace(answer, chunks=_translated(answer, translator)))
@@ -112,6 +131,16 @@ async def reply_in(dialect: Dialect, answer: Answer) -> Response:
     return Response(
         to_json(told), answer.status, routing_headers(answer.record), media_type="application/json"
     )
+
+
+async def _untouched(answer: Answer, dialect: Dialect) -> AsyncGenerator[bytes, None]:
+    try:
+        async for chunk in answer.chunks:
+            yield chunk
+    except TurnoutError as error:
+        yield dialect.stream(answer.record).broken(str(error))
+    finally:
+        await answer.chunks.aclose()
 
 
 async def _translated(answer: Answer, translator: StreamTranslator) -> AsyncGenerator[bytes, None]:
@@ -128,6 +157,16 @@ async def _translated(answer: Answer, translator: StreamTranslator) -> AsyncGene
         yield translator.broken(str(error))
     finally:
         await answer.chunks.aclose()
+
+
+def _beta(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the caller's header that switches on what its body may ask for, the only one to go upstream."""
+    value = headers.get(BETA)
+    if value is None:
+        return {}
+    if not _BETAS.fullmatch(value):
+        raise InvalidRequest(f"{BETA}: names of features, with commas between them", param=BETA)
+    return {BETA: value}
 
 
 def _answering(record: DecisionRecord) -> str:

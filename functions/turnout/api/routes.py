@@ -101,7 +101,7 @@ async def messages(request: Request, caller: CallerOf, router: RouterOf) -> Resp
 @guarded.post("/messages/count_tokens")
 async def count_tokens(request: Request) -> dict[str, int]:
     """Estimate a message's input tokens, as the decision does."""
-    chat = parse_chat(Messages(await _body(request)).chat())
+    chat = Messages(await _body(request)).chat(request.headers)
     return {"input_tokens": estimate_input_tokens(chat)}
 
 
@@ -114,7 +114,7 @@ async def responses(request: Request, caller: CallerOf, router: RouterOf) -> Res
 async def _in_dialect(
     dialect: Dialect, request: Request, caller: Caller, router: Router
 ) -> Response:
-    chat = parse_chat(dialect.chat(), request.headers)
+    chat = dialect.chat(request.headers)
     answer = await while_client_waits(request.receive, router.ask(chat, caller))
     return await reply_in(dialect, answer)
 

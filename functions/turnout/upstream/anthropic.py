@@ -1,11 +1,11 @@
-"""Upstreams that speak Anthropic's messages: asked and heard through translation."""
+"""Upstreams that speak Anthropic's messages: what came so passes as it is, the rest through translation."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Any, Final
 
 from pydantic_core import to_json
 
@@ -22,7 +22,7 @@ API_VERSION: Final = "2023-06-01"
 class Anthropic:
     """One upstream at one base URL."""
 
-    takes: Final[frozenset[Format]] = frozenset({"chat"})
+    takes: Final[frozenset[Format]] = frozenset({"chat", "messages"})
 
     def __init__(self, endpoint: Endpoint, connections: Connections) -> None:
         self._endpoint = endpoint
@@ -32,12 +32,8 @@ class Anthropic:
         return self._endpoint.serves(caller)
 
     async def open(self, call: Call) -> Reply:
-        from turnout.wire.chat_to_messages import messages_from_chat
-
-        try:
-            body = messages_from_chat({**call.body, "model": call.model_id})
-        except InvalidRequest as error:
-            raise CallFailed(f"cannot be asked of Anthropic: {error}", status=400) from None
+        native = call.native if call.native and call.native.format == "messages" else None
+        body = {**native.body, "model": call.model_id} if native else _translated(call)
         with failures():
             response = await self._connections.request(
                 "POST",
@@ -45,14 +41,26 @@ class Anthropic:
                 headers={
                     "anthropic-version": API_VERSION,
                     "x-api-key": self._endpoint.key_for(call.caller) or "",
+                    **(native.headers if native else {}),
                 },
                 data=to_json(body),
                 timeout_s=call.deadline - asyncio.get_running_loop().time(),
             )
+        if native:
+            return HttpReply(response, "messages")
         return _TranslatedReply(HttpReply(response), call)
 
     async def close(self) -> None:
         await self._connections.close()
+
+
+def _translated(call: Call) -> dict[str, Any]:
+    from turnout.wire.chat_to_messages import messages_from_chat
+
+    try:
+        return messages_from_chat({**call.body, "model": call.model_id})
+    except InvalidRequest as error:
+        raise CallFailed(f"cannot be asked of Anthropic: {error}", status=400) from None
 
 
 class _TranslatedReply:

@@ -22,6 +22,7 @@ from turnout.upstream.form import (
     StreamWatch,
     Whole,
 )
+from turnout.upstream.messages_form import MessagesStream, whole_message
 from turnout.upstream.port import Call, CallFailed, Reply, whole_body
 from turnout.upstream.sse import (
     MOST_EVENT_BYTES,
@@ -35,9 +36,13 @@ DRAIN_S: Final = 1.0
 """How long the end of a connection is waited for after the end of a stream, in seconds."""
 _TRY_ANOTHER: Final = frozenset({408, 409, 429})
 _KEY_REFUSED: Final = frozenset({401, 403})
-_STREAMED: Final[Mapping[Format, StreamedForm]] = {"chat": ChatStream()}
+_STREAMED: Final[Mapping[Format, StreamedForm]] = {
+    "chat": ChatStream(),
+    "messages": MessagesStream(),
+}
 _WHOLE: Final[Mapping[Format, Callable[[bytes, Mapping[str, Any]], Whole]]] = {
     "chat": whole_chat,
+    "messages": whole_message,
     "embeddings": whole_embeddings,
 }
 """What reads a whole reply, given the body that asked for it."""
@@ -55,7 +60,6 @@ class Exchange:
     content_type: str
     chunks: AsyncIterator[bytes]
     reply: Reply
-    format: Format = "chat"
     model: str = ""
     attempts: tuple[Attempt, ...] = ()
     outcome: Outcome | None = None

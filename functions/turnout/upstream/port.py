@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from turnout.chat import Caller, Format
+from turnout.chat import Caller, Format, Native
 
 MOST_REPLY_BYTES: Final = 32 << 20
 
@@ -48,7 +48,8 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of one model for one caller, who may bring a key for it. `deadline` is in the event
-    loop's time; `why` tells why the model was chosen; `asks` is the format of the body."""
+    loop's time; `why` tells why the model was chosen; `asks` is the format of the
+    body, `native` the same request as it came, where that is another."""
 
     model: str
     model_id: str
@@ -59,6 +60,7 @@ class Call:
     brings_key: bool = False
     why: str = ""
     asks: Format = "chat"
+    native: Native | None = None
 
 
 class Reply(Protocol):

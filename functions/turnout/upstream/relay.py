@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from turnout.attempt import Attempt
-from turnout.chat import Caller, Format
+from turnout.chat import Caller, Format, Native
 from turnout.errors import InvalidRequest, UpstreamFailed, UpstreamTimeout
 from turnout.signals import DEMO_UPSTREAM
 from turnout.upstream.catalogue import UPSTREAM_KEYS
@@ -69,6 +69,7 @@ class Plan:
     attempts: int = 3
     hedge_s: float | None = None
     asks: Format = "chat"
+    native: Native | None = None
 
 
 async def relay(upstreams: Upstreams, plan: Plan) -> Exchange:
@@ -135,6 +136,7 @@ class _Attempts:
             target.upstream in plan.caller.upstream_keys,
             plan.why,
             plan.asks,
+            plan.native,
         )
         attempt = _watched_attempt(self._upstreams, target, call, self._first_chunk_s())
         self._running[asyncio.create_task(attempt)] = target, time.perf_counter()
