@@ -13,9 +13,8 @@ from turnout.policy import (
     Policy,
     Route,
     When,
-    nearest,
-    read_document,
 )
+from turnout.policy_document import nearest, read_document
 from turnout.threshold import Threshold
 
 ANY_CATEGORY = "*"

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from turnout.chat import Caller, ChatRequest, Format
 from turnout.conversation import place
-from turnout.cost import Usage, cost_usd
 from turnout.decision import choice_of, decide, find_model, refusal
 from turnout.embeddings import EmbeddingsRequest
 from turnout.errors import (
@@ -24,9 +23,10 @@ from turnout.errors import (
 )
 from turnout.explanation import Explanation, explain
 from turnout.feedback import Feedback
+from turnout.outcome import begun, closed, ms, settled
 from turnout.policy import ActivePolicy, Recording
 from turnout.policy_book import PolicyBook, Snapshot
-from turnout.record import DecisionRecord, Outcome, ShadowDecision, new_decision_id
+from turnout.record import DecisionRecord, ShadowDecision, new_decision_id
 from turnout.redaction import redact
 from turnout.sensing import Sensor
 from turnout.signals import Signals
@@ -79,7 +79,7 @@ class Router:
         """Return the decision alone; nothing is called upstream. Raises UnknownModel."""
         started = time.perf_counter()
         _, record = await self._decided(request, caller)
-        record = _closed(record, "decided", started)
+        record = closed(record, "decided", started)
         await self._record(record)
         return record
 
@@ -101,18 +101,18 @@ class Router:
         """Return the answer of the first candidate that begins well, as `ask` does."""
         active, record, started = decided.active, decided.record, decided.started
         if record.chosen is None:
-            await self._record(_closed(record, "refused", started))
+            await self._record(closed(record, "refused", started))
             raise _with_id(NoEligibleModel(refusal(record.policy, record.candidates)), record)
         try:
             exchange = await relay(self.upstreams, _plan(decided))
         except UpstreamFailed as error:
             failed = replace(record, attempts=error.attempts)
-            await self._record(_closed(failed, "failed", started))
+            await self._record(closed(failed, "failed", started))
             raise _with_id(error, record) from None
         except asyncio.CancelledError:
-            await asyncio.shield(self._record(_closed(record, "client_gone", started)))
+            await asyncio.shield(self._record(closed(record, "client_gone", started)))
             raise
-        record = _begun(record, exchange, started)
+        record = begun(record, exchange, started)
         chunks = self._recorded(exchange, record, active, started)
         return Answer(record, exchange.status, exchange.content_type, chunks, exchange.reply.format)
 
@@ -178,7 +178,7 @@ class Router:
         )
         sensed = time.perf_counter()
         decision = decide(active, signals, seed)
-        timings = {"sense": _ms(started, sensed), "decide": _ms(sensed)}
+        timings = {"sense": ms(started, sensed), "decide": ms(sensed)}
         shadow = snapshot.rollouts.get(active.policy.shadow or "")
         return active, DecisionRecord(
             id=new_decision_id(),
@@ -208,12 +208,12 @@ class Router:
             async for chunk in exchange.chunks:
                 if exchange.outcome and not recorded:
                     recorded = True
-                    await self._record(_settled(record, exchange, active, started))
+                    await self._record(settled(record, exchange, active, started))
                 yield chunk
         finally:
             await exchange.close()
             if not recorded:
-                await asyncio.shield(self._record(_settled(record, exchange, active, started)))
+                await asyncio.shield(self._record(settled(record, exchange, active, started)))
 
     async def _record(self, record: DecisionRecord) -> None:
         self.telemetry.record(record)
@@ -281,32 +281,3 @@ def _plan(decided: Decided) -> Plan:
 def _with_id(error: TurnoutError, record: DecisionRecord) -> TurnoutError:
     error.decision_id = record.id
     return error
-
-
-def _begun(record: DecisionRecord, exchange: Exchange, started: float) -> DecisionRecord:
-    timings = {**record.timings_ms, "upstream": exchange.attempts[-1].ms}
-    return replace(record, attempts=exchange.attempts, timings_ms=timings, ttfb_ms=_ms(started))
-
-
-def _settled(
-    record: DecisionRecord, exchange: Exchange, active: ActivePolicy, started: float
-) -> DecisionRecord:
-    """Return the record with what the call used and cost, estimated where the upstream did not say."""
-    outcome = exchange.outcome or "client_gone"
-    if outcome == "rejected":
-        return _closed(record, outcome, started)
-    usage = exchange.usage or Usage(
-        record.signals.input_tokens, exchange.output_estimate, estimated=True
-    )
-    model = next(m for m in active.policy.models.values() if m.full_id == exchange.model)
-    cost = round(cost_usd(model.usd_per_mtok, usage), 9)
-    return replace(_closed(record, outcome, started), usage=usage, cost_usd=cost)
-
-
-def _closed(record: DecisionRecord, outcome: Outcome, started: float) -> DecisionRecord:
-    timings = {**record.timings_ms, "total": _ms(started)}
-    return replace(record, outcome=outcome, timings_ms=timings)
-
-
-def _ms(started: float, ended: float | None = None) -> float:
-    return round(((time.perf_counter() if ended is None else ended) - started) * 1000, 3)

@@ -9,8 +9,9 @@ from jsonschema import Draft202012Validator
 
 from support.policies import document, model
 from turnout.errors import ConfigurationError, PolicyError
-from turnout.policy import fingerprint, json_schema
+from turnout.policy import fingerprint
 from turnout.policy_check import parse_policy
+from turnout.policy_document import json_schema
 from turnout.policy_file import read_policies, read_policy
 from turnout.threshold import parse_threshold
 

@@ -17,8 +17,9 @@ from support.strategies import CATEGORIES, all_signals, documents
 from turnout.decision import decide, find_model, first_choice
 from turnout.errors import PolicyError
 from turnout.explanation import explain
-from turnout.policy import ActivePolicy, Policy, PolicyRef, read_document
+from turnout.policy import ActivePolicy, Policy, PolicyRef
 from turnout.policy_check import parse_policy
+from turnout.policy_document import read_document
 from turnout.record import ClassifierRef, DecisionRecord, from_wire, to_wire
 from turnout.recorded import Unread, from_record, read_lines
 from turnout.rehearsal import rehearse

@@ -47,7 +47,7 @@ def validate(file: Path) -> None:
 @policy.command()
 def schema() -> None:
     """Print the JSON Schema of policies, for editors."""
-    from turnout.policy import json_schema
+    from turnout.policy_document import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
 

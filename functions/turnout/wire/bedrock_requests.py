@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
+from turnout.wire.bedrock_blocks import Message, blocks, message_blocks
 from turnout.wire.bedrock_reasoning import NOVA_HIGH, Effort, reasoning_fields
 from turnout.wire.claude import NO_SAMPLING_SINCE, OPENING, version
 from turnout.wire.reading import Wire, invalid, read
@@ -19,43 +17,6 @@ _REFUSED: Final[Mapping[str, str]] = {
     "functions": "Bedrock is given `tools`, which replaced functions",
     "logprobs": "Bedrock gives no log probabilities",
 }
-_IMAGE: Final = re.compile(
-    r"data:image/(png|jpe?g|gif|webp);base64,(.+)", re.IGNORECASE | re.DOTALL
-)
-_TOOL_USE_ID: Final = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
-
-
-class _ImageUrl(Wire):
-    url: str
-
-
-class _Part(Wire):
-    type: str
-    text: str | None = None
-    refusal: str | None = None
-    image_url: _ImageUrl | None = None
-
-
-def _as_parts(content: Any) -> Any:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-
-class _CalledFunction(Wire):
-    name: str
-    arguments: str = ""
-
-
-class _ToolCall(Wire):
-    id: str
-    function: _CalledFunction
-
-
-class _Message(Wire):
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Annotated[list[_Part] | None, BeforeValidator(_as_parts)] = None
-    refusal: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-    tool_call_id: str = ""
 
 
 class _Function(Wire):
@@ -93,7 +54,7 @@ class _Choice(Wire):
 
 class _Chat(Wire):
     model: str
-    messages: list[_Message]
+    messages: list[Message]
     max_tokens: int | None = Field(default=None, gt=0)
     max_completion_tokens: int | None = Field(default=None, gt=0)
     temperature: float | None = Field(default=None, ge=0, le=2)
@@ -162,85 +123,18 @@ def _turns(chat: _Chat) -> list[dict[str, Any]]:
         if message.role in ("system", "developer"):
             continue
         role = "assistant" if message.role == "assistant" else "user"
-        blocks = list(_message_blocks(message, f"messages.{i}"))
+        made = list(message_blocks(message, f"messages.{i}"))
         if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += blocks
-        elif blocks:
-            turns.append({"role": role, "content": blocks})
+            turns[-1]["content"] += made
+        elif made:
+            turns.append({"role": role, "content": made})
     return turns
-
-
-def _message_blocks(message: _Message, param: str) -> Iterator[dict[str, Any]]:
-    blocks = _blocks(message.content or (), f"{param}.content")
-    if message.role == "tool":
-        if not message.tool_call_id:
-            raise invalid(f"{param}.tool_call_id", "field required")
-        # A result must hold something.
-        content = list(blocks) or [{"text": "(empty)"}]
-        yield {"toolResult": {"toolUseId": _tool_use_id(message.tool_call_id), "content": content}}
-        return
-    yield from blocks
-    if message.refusal:
-        yield {"text": message.refusal}
-    for call in message.tool_calls or ():
-        yield {"toolUse": _tool_use(call)}
-
-
-def _blocks(parts: Iterable[_Part], param: str) -> Iterator[dict[str, Any]]:
-    for i, part in enumerate(parts):
-        match part.type:
-            case "text" | "refusal":
-                text = part.text or part.refusal
-                # Bedrock refuses blank text.
-                if text and text.strip():
-                    yield {"text": text}
-            case "image_url" if part.image_url:
-                yield {"image": _image(part.image_url.url, f"{param}.{i}.image_url.url")}
-            case other:
-                raise invalid(f"{param}.{i}.type", f"{other} is not carried to Bedrock")
-
-
-def _image(url: str, param: str) -> dict[str, Any]:
-    match = _IMAGE.fullmatch(url)
-    if match is None:
-        why = "Bedrock fetches nothing; send a PNG, JPEG, GIF or WebP as a base64 data: URL"
-        raise invalid(param, why)
-    try:
-        base64.b64decode(match[2], validate=True)
-    except ValueError:
-        raise invalid(param, "not base64") from None
-    return {"format": match[1].lower().replace("jpg", "jpeg"), "source": {"bytes": match[2]}}
-
-
-def _tool_use(call: _ToolCall) -> dict[str, Any]:
-    """Return the call. Arguments that are no JSON object, as a model may write them, are kept whole:
-    the result that follows would fit no empty ones."""
-    arguments: Any = {}
-    if call.function.arguments.strip():
-        try:
-            arguments = from_json(call.function.arguments)
-        except ValueError:
-            arguments = None
-    if not isinstance(arguments, dict):
-        arguments = {"unparsed_arguments": call.function.arguments}
-    return {
-        "toolUseId": _tool_use_id(call.id),
-        "name": call.function.name,
-        "input": arguments,
-    }
-
-
-def _tool_use_id(call_id: str) -> str:
-    """Return the id as Bedrock takes it: other providers' ids may be longer, or hold other signs."""
-    if _TOOL_USE_ID.fullmatch(call_id):
-        return call_id
-    return hashlib.sha256(call_id.encode()).hexdigest()
 
 
 def _system(chat: _Chat, tools: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for i, message in enumerate(chat.messages):
         if message.role in ("system", "developer"):
-            for block in _blocks(message.content or (), f"messages.{i}.content"):
+            for block in blocks(message.content or (), f"messages.{i}.content"):
                 if "text" not in block:
                     raise invalid(f"messages.{i}.content", "a system prompt is text alone")
                 yield block

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
-from turnout.wire.anthropic_replies import tool_input
+from turnout.wire.anthropic_blocks import Message, blocks, message_blocks
 from turnout.wire.claude import (
     ADAPTIVE_SINCE,
     BUDGETS,
@@ -19,43 +18,13 @@ from turnout.wire.claude import (
     known_effort,
     version,
 )
-from turnout.wire.parts import Content, Text, only_text, text_part
-from turnout.wire.reading import Wire, invalid, read, uncarried
+from turnout.wire.parts import only_text, text_part
+from turnout.wire.reading import Wire, invalid, read
 
 DEFAULT_MAX_TOKENS: Final = 8192
 """Anthropic wants a limit; this one is within what every Claude since 3.5 can write."""
-_ANTHROPIC: Final = "Anthropic Messages"
-_IMAGE: Final = re.compile(r"data:(image/[\w.+-]+);base64,(.+)", re.IGNORECASE | re.DOTALL)
-_NO_ID_SIGN: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 _Fields = dict[str, Any]
-
-
-class _ImageUrl(Wire):
-    url: str
-
-
-class _ImagePart(Wire):
-    image_url: _ImageUrl
-
-
-class _CalledFunction(Wire):
-    name: str
-    arguments: str = ""
-
-
-class _Call(Wire):
-    id: str
-    function: _CalledFunction
-
-
-class _Message(Wire):
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Content | None = None
-    refusal: str | None = None
-    tool_calls: list[_Call] | None = None
-    tool_call_id: str | None = None
-    function_call: _CalledFunction | None = None
 
 
 class _Function(Wire):
@@ -80,7 +49,7 @@ class _ResponseFormat(Wire):
 
 class _Chat(Wire):
     model: str = Field(min_length=1)
-    messages: list[_Message] = Field(min_length=1)
+    messages: list[Message] = Field(min_length=1)
     max_tokens: int | None = Field(default=None, gt=0)
     max_completion_tokens: int | None = Field(default=None, gt=0)
     temperature: float | None = None
@@ -141,85 +110,28 @@ def _user_turn(text: str) -> _Fields:
     return {"role": "user", "content": [text_part(text)]}
 
 
-def _system(messages: Iterable[_Message]) -> str:
+def _system(messages: Iterable[Message]) -> str:
     texts = [
-        only_text(_blocks(message.content or (), f"messages.{i}.content"), f"messages.{i}.content")
+        only_text(blocks(message.content or (), f"messages.{i}.content"), f"messages.{i}.content")
         for i, message in enumerate(messages)
         if message.role in ("system", "developer")
     ]
     return "\n\n".join(text for text in texts if text.strip())
 
 
-def _turns(messages: Iterable[_Message]) -> list[_Fields]:
+def _turns(messages: Iterable[Message]) -> list[_Fields]:
     """Return the messages as turns, those of one side joined, so that the sides alternate."""
     turns: list[_Fields] = []
     for i, message in enumerate(messages):
         if message.role in ("system", "developer"):
             continue
         role = "assistant" if message.role == "assistant" else "user"
-        blocks = [*_message_blocks(message, i)]
+        made = [*message_blocks(message, i)]
         if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += blocks
-        elif blocks:
-            turns.append({"role": role, "content": blocks})
+            turns[-1]["content"] += made
+        elif made:
+            turns.append({"role": role, "content": made})
     return turns
-
-
-def _message_blocks(message: _Message, position: int) -> Iterator[_Fields]:
-    param = f"messages.{position}"
-    blocks = [*_blocks(message.content or (), f"{param}.content")]
-    if message.role in ("tool", "function"):
-        # A function's result names no call; the call is the message before it.
-        called = f"function_{position - 1}" if message.role == "function" else message.tool_call_id
-        if not called:
-            raise invalid(f"{param}.tool_call_id", "field required")
-        content = {"content": blocks} if blocks else {}
-        yield {"type": "tool_result", "tool_use_id": _tool_use_id(called), **content}
-        return
-    yield from blocks
-    if message.refusal:
-        yield text_part(message.refusal)
-    for call in message.tool_calls or ():
-        yield _tool_use(call.id, call.function)
-    if message.function_call:
-        yield _tool_use(f"function_{position}", message.function_call)
-
-
-def _blocks(parts: Iterable[_Fields], param: str) -> Iterator[_Fields]:
-    for i, part in enumerate(parts):
-        match part.get("type"):
-            case "text" | "refusal" as kind:
-                text = read(Text, {"text": part.get(kind)}, f"{param}.{i}").text
-                if text.strip():
-                    yield text_part(text)
-            case "image_url":
-                url = read(_ImagePart, part, f"{param}.{i}").image_url.url
-                yield {"type": "image", "source": _source(url, f"{param}.{i}.image_url.url")}
-            case other:
-                raise uncarried(f"{param}.{i}", other, to=_ANTHROPIC)
-
-
-def _source(url: str, param: str) -> _Fields:
-    if match := _IMAGE.fullmatch(url):
-        media_type = match[1].lower().replace("image/jpg", "image/jpeg")
-        return {"type": "base64", "media_type": media_type, "data": match[2]}
-    if url.lower().startswith(("https://", "http://")):
-        return {"type": "url", "url": url}
-    raise invalid(param, "neither an http(s) URL nor a base64 data: URL of an image")
-
-
-def _tool_use(call_id: str, function: _CalledFunction) -> _Fields:
-    return {
-        "type": "tool_use",
-        "id": _tool_use_id(call_id),
-        "name": function.name,
-        "input": tool_input(function.arguments),
-    }
-
-
-def _tool_use_id(call_id: str) -> str:
-    """Return the id as Anthropic takes it: other providers' ids may hold other signs."""
-    return _NO_ID_SIGN.sub("_", call_id)
 
 
 def _tools(wire: _Chat) -> _Fields:
