@@ -153,7 +153,7 @@ async def test_a_request_that_no_model_may_answer_says_why(start) -> None:  # ty
 BEFORE_CONTENT = [
     "status-500", "status-503", "status-429", "status-408", "status-409", "reset", "redirect",
 ]  # fmt: skip
-ONLY_WHOLE = ["no-completion", "garbage"]
+ONLY_WHOLE = ["no-completion", "garbage", "huge-body"]
 ONLY_STREAMED = [
     "error-first",
     "role-then-error",
@@ -193,7 +193,7 @@ async def test_a_fault_before_the_first_content_of_a_stream_falls_back_unseen(
 
 
 @pytest.mark.parametrize("position", range(1, len(WORDS)))
-@pytest.mark.parametrize("failure", ["break", "error", "scrap"])
+@pytest.mark.parametrize("failure", ["break", "error", "scrap", "huge"])
 async def test_a_fault_after_content_ends_in_an_error_event_and_is_never_restarted(
     start,  # type: ignore[no-untyped-def]
     failure: str,
@@ -395,6 +395,22 @@ async def test_an_upstream_that_asks_for_time_gets_it(start, mock: MockUpstream)
         began = asyncio.get_running_loop().time()
         assert (await turnout.chat())[0] == 200
         assert asyncio.get_running_loop().time() - began >= 0.3
+
+
+async def test_an_upstream_may_ask_for_time_by_date(start, mock: MockUpstream) -> None:  # type: ignore[no-untyped-def]
+    # Its seconds are whole ones: between one and two of them are left.
+    async with start("patient-date-2") as turnout:
+        began = asyncio.get_running_loop().time()
+        assert (await turnout.chat())[0] == 200
+        assert asyncio.get_running_loop().time() - began >= 0.9
+
+
+async def test_an_upstream_that_asks_for_more_time_than_anyone_waits_is_not_asked_again(  # type: ignore[no-untyped-def]
+    start, mock: MockUpstream
+) -> None:
+    async with start("patient-60") as turnout:
+        assert (await turnout.chat())[0] == 429
+    assert len(mock.requests) == 1
 
 
 async def test_no_retry_is_waited_for_beyond_the_deadline(start, mock: MockUpstream) -> None:  # type: ignore[no-untyped-def]

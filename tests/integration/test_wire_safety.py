@@ -64,6 +64,19 @@ async def test_an_upstreams_reply_that_may_do_harm_is_not_read(
     assert headers["x-turnout-model"] == "mock/ok"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_of_the_upstreams_headers_the_caller_sees_the_content_type_alone(
+    turnout: RunningTurnout, stream: bool
+) -> None:
+    async with turnout.ask(stream=stream) as response:
+        names = {name.lower() for name in response.headers}
+    usual = {"date", "server", "content-type", "content-length", "transfer-encoding"}
+    ours = {name for name in names if name.startswith("x-turnout-")}
+    assert len(ours) == 5
+    assert names - ours <= usual | {"server-timing", "cache-control"}
+    assert response.headers["server"] != "mock"
+
+
 async def test_a_compressed_request_is_refused(turnout: RunningTurnout) -> None:
     body = gzip.compress(b"{}" + b" " * 10_000_000)
     headers = {"content-type": "application/json", "content-encoding": "gzip"}

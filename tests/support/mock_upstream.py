@@ -8,8 +8,10 @@ import base64
 import gzip
 import json
 import struct
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -24,11 +26,13 @@ class MockUpstream:
 
     `ok`, `slow` (50 ms between chunks), `late` (after 200 ms; `late-503` with that status), `later`
     (after 400 ms), `flaky-N` (503 to the first N requests), `patient-S` (429 to the first,
-    asking for S seconds), `status-NNN`, `hang`, `stall-N` (is silent after N content chunks), `reset`,
-    `redirect`, `compressed`, `endless-header`,
+    asking for S seconds, or with `patient-date-S` for that by date), `status-NNN`, `hang`, `reset`,
+    `stall-N` (is silent after N content chunks),
+    `redirect`, `compressed`, `huge-body`, `endless-header`,
     `picky` (401 to another key than `sk-upstream-secret`),
     `no-completion`, `garbage`, `not-a-stream`, `error-first`, `role-then-error`, `break-N` (cuts the
     connection after N content chunks), `error-N`, `scrap-N` (sends a chunk that is no JSON),
+    `huge-N` (sends one of over a megabyte),
     `no-finish`, `no-done`, `done-no-finish`, `huge-event`, `kilobytes-N` (that much more content, in
     events of four kilobytes).
     """
@@ -47,7 +51,7 @@ class MockUpstream:
             return misbehaved
         if body.get("stream") and body["model"] != "not-a-stream":
             return await self._stream(request, body)
-        return web.json_response(completion(body["model"]))
+        return web.json_response(completion(body["model"]), headers=OF_ITS_OWN)
 
     async def embeddings(self, request: web.Request) -> web.StreamResponse:
         """Answer with [length, position, 0.5] for each text, also by these models: `numbers` (knows no
@@ -104,7 +108,7 @@ class MockUpstream:
             error = {"message": "mock is not ready"}
             return web.json_response({"error": error}, status=503, headers={"retry-after": "0"})
         if name == "patient" and len(self.requests) == 1:
-            return web.json_response({}, status=429, headers={"retry-after": times})
+            return web.json_response({}, status=429, headers={"retry-after": _when(times)})
         return None
 
     async def models(self, request: web.Request) -> web.Response:
@@ -122,7 +126,7 @@ class MockUpstream:
         self.closed_by_client.set()
 
     async def _stream(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        response = web.StreamResponse(headers={"content-type": "text/event-stream", **OF_ITS_OWN})
         await response.prepare(request)
         try:
             async for event in self._events(request, body):
@@ -151,6 +155,8 @@ class MockUpstream:
             if cut_at == i and failure == "error":
                 yield FELL_OVER
                 return
+            if cut_at == i and failure == "huge":
+                yield event({"content": "x" * (1 << 20)})
             if cut_at == i and failure == "scrap":
                 yield SCRAP
             if cut_at == i and failure == "stall":
@@ -168,6 +174,7 @@ class MockUpstream:
             yield b"data: [DONE]\n\n"
 
 
+OF_ITS_OWN = {"set-cookie": "mine=1", "x-upstream-account": "acct-1", "server": "mock"}
 USAGE = {
     "prompt_tokens": 11,
     "completion_tokens": 6,
@@ -202,6 +209,7 @@ BAD_REPLIES: dict[str, Callable[[], web.Response]] = {
         body=gzip.compress(bytes(64 << 20)),
         headers={"content-encoding": "gzip", "content-type": "application/json"},
     ),
+    "huge-body": lambda: web.Response(body=bytes(33 << 20), content_type="application/json"),
     "endless-header": lambda: web.json_response({}, headers={"x-more": "x" * 100_000}),
 }
 BAD_BEGINNINGS = {
@@ -222,6 +230,13 @@ def completion(model: str) -> dict[str, Any]:
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
         "usage": USAGE,
     }
+
+
+def _when(wait: str) -> str:
+    """Return a `Retry-After`: seconds, or for `date-S` the moment so many seconds from now."""
+    if wait.startswith("date-"):
+        return formatdate(time.time() + float(wait.removeprefix("date-")), usegmt=True)
+    return wait
 
 
 def _cut(request: web.Request) -> None:

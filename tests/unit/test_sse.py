@@ -64,6 +64,13 @@ def test_an_event_over_the_bound_is_refused() -> None:
         splitter.feed(b"x")
 
 
+def test_so_is_one_whose_end_comes_with_what_is_too_much() -> None:
+    splitter = EventSplitter()
+    splitter.feed(b"x" * MOST_EVENT_BYTES)
+    with pytest.raises(EventTooLarge, match="over 1 MiB"):
+        splitter.feed(b"x\n\ndata: 1\n\n")
+
+
 def test_data_lines_are_read_with_any_newline_with_or_without_a_space_and_after_a_bom() -> None:
     assert list(data_lines(b"\xef\xbb\xbfdata: 1\r\n\r\ndata:2\n\ndata: 3\r\r: no\n\n")) == [
         b"1",

@@ -175,7 +175,7 @@ class _Attempts:
     async def _may_retry(self, target: Target, error: CallFailed) -> bool:
         """Wait before the last candidate is called again, where it is well enough and there is time."""
         pause = wait_s(error.retry_after_s)
-        if isinstance(error, CallTimedOut) or _now() + pause >= self._deadline:
+        if pause is None or isinstance(error, CallTimedOut) or _now() + pause >= self._deadline:
             return False
         if self._upstreams.health.is_shut_out(target) or not self._upstreams.budget.spend():
             return False

@@ -30,8 +30,11 @@ class RetryBudget:
         return True
 
 
-def wait_s(retry_after_s: float | None) -> float:
-    """Return how long to wait before a retry, in seconds: as long as the upstream asks, else full jitter."""
+def wait_s(retry_after_s: float | None) -> float | None:
+    """Return how long to wait before a retry, in seconds: as long as the upstream asks, else full jitter.
+
+    None: it asks for longer than anybody would wait, so that there is no retry.
+    """
     if retry_after_s is not None:
-        return min(retry_after_s, LONGEST_RETRY_AFTER_S)
+        return retry_after_s if retry_after_s <= LONGEST_RETRY_AFTER_S else None
     return random.uniform(0, LONGEST_WAIT_S)  # noqa: S311 (to spread calls, not to keep secrets)

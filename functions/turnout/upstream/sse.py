@@ -32,10 +32,13 @@ class EventSplitter:
         pending = self._rest + chunk
         # Boundaries span at most four bytes; those before the new chunk were found already.
         end = 0
+        first = 0
         for match in _EVENT_END.finditer(pending, max(0, len(self._rest) - 3)):
             end = match.end()
+            first = first or end
         self._rest = pending[end:]
-        if len(self._rest) > MOST_EVENT_BYTES:
+        # Only the first event can have been collected over several chunks.
+        if max(first, len(self._rest)) > MOST_EVENT_BYTES:
             raise EventTooLarge(f"an event is over {MOST_EVENT_BYTES >> 20} MiB")
         return pending[:end]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 from turnout.chat import Format
@@ -130,12 +132,23 @@ def _end_with_connection(response: aiohttp.ClientResponse) -> None:
 
 
 def _seconds(value: str | None) -> float | None:
-    """Return a `Retry-After` in seconds; one that is a date, or nonsense, is passed over."""
+    """Return a `Retry-After`, seconds or a date, in seconds; nonsense is passed over."""
+    if not value:
+        return None
     try:
-        seconds = float(value) if value else -1.0
+        seconds = float(value) if value[0] in "0123456789" else _until(value)
     except ValueError:
         return None
     return seconds if 0 <= seconds < math.inf else None
+
+
+def _until(date: str) -> float:
+    """Return how long it is until the date, in seconds; 0 for one that is over. Raises ValueError."""
+    from email.utils import parsedate_to_datetime
+
+    then = parsedate_to_datetime(date)
+    # A date of HTTP is in GMT, also where it does not say so.
+    return max(0.0, then.replace(tzinfo=then.tzinfo or UTC).timestamp() - time.time())
 
 
 @contextmanager
