@@ -20,10 +20,10 @@ SAM := SAM_CLI_TELEMETRY=0 ARCH=$(ARCH) .venv-sam/bin/sam
 run: .venv/local
 	@PORT=$(PORT) $(BIN)/turnout serve
 
-test: .venv/dev $(NODE_TOOLS)
+test: .venv/dev .venv-llmock/done $(NODE_TOOLS)
 	$(BIN)/python -m pytest -m "not slow and not sam_local"
 
-test-all: .venv/dev $(NODE_TOOLS)
+test-all: .venv/dev .venv-llmock/done $(NODE_TOOLS)
 	$(BIN)/python -m pytest -m "not sam_local"
 
 # Needs Docker. On a machine without AWS's image, make one under its name first: docs/how-to/run-with-sam-local.md.
@@ -59,14 +59,14 @@ format: .venv/dev
 # Needs uv. One resolution serves all: the smaller sets are cut out of the largest.
 lock:
 	for set in requirements/dev requirements/local functions/requirements layers/inference/requirements \
-			requirements/sam requirements/checkov; do \
-		constraint=; case $$set in requirements/dev|requirements/sam|requirements/checkov) ;; *) constraint="--constraint requirements/dev.txt";; esac; \
+			requirements/sam requirements/checkov requirements/llmock; do \
+		constraint=; case $$set in requirements/dev|requirements/sam|requirements/checkov|requirements/llmock) ;; *) constraint="--constraint requirements/dev.txt";; esac; \
 		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 			--no-emit-index-url --no-emit-find-links $$constraint $$set.in --output-file $$set.txt || exit; \
 	done
 
 clean:
-	rm -rf .venv .venv-sam .venv-checkov .turnout .aws-sam .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis tests/node/node_modules
+	rm -rf .venv .venv-sam .venv-checkov .venv-llmock .turnout .aws-sam .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis tests/node/node_modules
 
 .venv/bin/python:
 	@[ -n "$(PYTHON)" ] || { echo "Turnout needs Python 3.11, 3.12 or 3.13 on the PATH; or name one: make run PYTHON=/path/to/python" >&2; exit 1; }
@@ -91,6 +91,12 @@ tests/node/node_modules/done: tests/node/package-lock.json
 	@[ -n "$(PYTHON)" ] || { echo "The SAM CLI needs Python 3.11, 3.12 or 3.13 on the PATH" >&2; exit 1; }
 	$(PYTHON) -m venv .venv-sam
 	.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+# It would change the versions of the server that is tested.
+.venv-llmock/done: requirements/llmock.txt | .venv/bin/python
+	.venv/bin/python -m venv .venv-llmock
+	.venv-llmock/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
 .venv-checkov/done: requirements/checkov.txt

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import secrets
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import aiohttp
 import uvicorn
 
+from support.waiting import until
 from turnout.api.app import create_app
 from turnout.api.auth import Authenticator, open_access
 from turnout.bounded_http import BoundedHttp
@@ -125,17 +125,36 @@ async def running_turnout(
             app, port=0, http=BoundedHttp, log_level="critical", timeout_graceful_shutdown=1
         )
     )
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn tells it no other way
-        await asyncio.sleep(0.005)
+    await _start(server)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         async with aiohttp.ClientSession() as client:
             yield RunningTurnout(f"http://127.0.0.1:{port}", log, table, client)
     finally:
-        server.should_exit = True
-        await serving
+        await _shut_down(server)
         await table.close()
+
+
+async def _start(server: uvicorn.Server) -> None:
+    """Start the server without its loop, which looks ten times a second whether it is to end."""
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup()
+    await server.on_tick(0)
+
+
+async def _shut_down(server: uvicorn.Server) -> None:
+    """End the server as uvicorn does, as soon as its connections and tasks have ended."""
+    state = server.server_state
+    for listening in server.servers:
+        listening.close()
+    for connection in list(state.connections):
+        connection.shutdown()
+    with suppress(TimeoutError):
+        await until(lambda: not (state.connections or state.tasks), within_s=1)
+    for task in state.tasks:
+        task.cancel()
+    await server.lifespan.shutdown()
 
 
 def _endpoint(name: str, url: str, keys: Mapping[str, str] | None, *, private: bool) -> Endpoint:
