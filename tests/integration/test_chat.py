@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 
 import aiohttp
 import pytest
@@ -227,7 +228,11 @@ async def test_a_client_that_leaves_ends_the_upstream_call_and_is_recorded(
             await mock.closed_by_client.wait()
         assert time.monotonic() - started < 1
         await until(turnout.logged)
-        assert turnout.logged()[0]["decision"]["outcome"] == "client_gone"
+        record = turnout.logged()[0]["decision"]
+    assert record["outcome"] == "client_gone"
+    assert record["usage"]["estimated"]
+    assert 0 < record["usage"]["output_tokens"] < len(WORDS) + 2
+    assert record["cost_usd"] > 0
 
 
 async def test_route_decides_and_calls_nothing(turnout: RunningTurnout, mock: MockUpstream) -> None:
@@ -250,6 +255,33 @@ async def test_a_session_keeps_its_seed(turnout: RunningTurnout) -> None:
         _, _, reply = await turnout.post("/v1/route", body, **{"x-session-id": session})
         seeds.add(json.loads(reply)["seed"])
     assert len(seeds) == 2
+
+
+async def test_a_session_keeps_its_model_where_weights_share_out_the_rest(
+    start: StartTurnout,
+) -> None:
+    async with start("ok", "other", choice={"use": ["m0", "m1"]}) as turnout:
+
+        async def models(**headers: str) -> set[str]:
+            asked = {"model": "auto", "messages": [{"role": "user", "content": "x"}]}
+            replies = [
+                await turnout.post("/v1/chat/completions", asked, **headers) for _ in range(40)
+            ]
+            return {headers["x-turnout-model"] for _, headers, _ in replies}
+
+        assert await models() == {"mock/ok", "mock/other"}
+        assert len(await models(**{"x-turnout-session": "s"})) == 1
+
+
+async def test_weights_share_out_traffic_among_those_that_are_well(
+    start: StartTurnout, mock: MockUpstream
+) -> None:
+    async with start("status-503", "ok", "other", choice={"use": ["m0", "m1", "m2"]}) as turnout:
+        replies = [await turnout.chat() for _ in range(80)]
+    assert {status for status, _, _ in replies} == {200}
+    calls = Counter(request["model"] for request in mock.requests)
+    assert calls["status-503"] == 5
+    assert min(calls["ok"], calls["other"]) > 20
 
 
 async def test_models_lists_auto_policies_and_the_catalogue(turnout: RunningTurnout) -> None:
