@@ -189,7 +189,7 @@ def _obstacles(
     """Yield each reason why this model may not answer this request."""
     if model.upstream not in signals.upstreams and DEMO_UPSTREAM not in signals.upstreams:
         yield f"upstream {model.upstream} is not configured"
-    elif signals.only_for and not {model.upstream, DEMO_UPSTREAM} & set(signals.able):
+    elif model.upstream in signals.unable:
         yield f"upstream {model.upstream} cannot be asked for {signals.only_for}"
     if EMBEDDINGS in model.can and EMBEDDINGS not in signals.needs:
         yield "makes embeddings alone"

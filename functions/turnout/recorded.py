@@ -114,7 +114,7 @@ def from_record_wire(wire: Mapping[str, Any]) -> Recorded:
 
 def _signals(wire: Mapping[str, Any]) -> Signals:
     fields = dict(wire)
-    for name in ("needs", "upstreams", "approved_models", "able"):
+    for name in ("needs", "upstreams", "approved_models", "unable"):
         if fields.get(name) is not None:
             fields[name] = tuple(fields[name])
     return Signals(**fields)

@@ -54,7 +54,7 @@ class Sensor:
         upstreams: tuple[str, ...],
         *,
         only_for: str = "",
-        able: tuple[str, ...] = (),
+        unable: tuple[str, ...] = (),
     ) -> tuple[Signals, ClassifierRef]:
         """Return the signals, and which classifier gave them."""
         if isinstance(request, EmbeddingsRequest):
@@ -76,7 +76,7 @@ class Sensor:
             upstreams=upstreams,
             at=round(time.time(), 3),
             only_for=only_for,
-            able=able,
+            unable=unable,
             **read,
         )
         return signals, classifier

@@ -172,9 +172,9 @@ class Router:
         started = time.perf_counter()
         upstreams = self.upstreams.available_to(caller)
         only_for, format_ = _wants(request)
-        able = self.upstreams.taking(format_, upstreams) if only_for else ()
+        unable = self.upstreams.unable(format_, upstreams) if only_for else ()
         signals, classifier = self.sensor.sense(
-            request, caller, upstreams, only_for=only_for, able=able
+            request, caller, upstreams, only_for=only_for, unable=unable
         )
         sensed = time.perf_counter()
         decision = decide(active, signals, seed)

@@ -26,7 +26,7 @@ class Signals:
     `unknown` and `confidence` 0. `upstreams` are those configured when the request came; the demo
     upstream among them stands in for every other. `at` is when the request came, in Unix seconds.
     `largest_input_tokens` is told of inputs that need not fit a model's context together. `only_for` is what
-    of the request not every upstream can be asked for, and `able` are those that can.
+    of the request not every upstream can be asked for, and `unable` are those that cannot.
     """
 
     category: str
@@ -47,7 +47,7 @@ class Signals:
     at: float = 0.0
     largest_input_tokens: int | None = None
     only_for: str = ""
-    able: tuple[str, ...] = ()
+    unable: tuple[str, ...] = ()
 
 
 def estimate_input_tokens(request: ChatRequest) -> int:

@@ -25,7 +25,9 @@ from support.capable_upstream import (
 from support.fault_proxy import Fault, FaultProxy, Kind, running_fault_proxy
 from support.policies import active, document, model
 from support.servers import RunningTurnout, running_turnout
-from turnout.upstream import health
+from turnout.upstream import Endpoint, health
+from turnout.upstream.catalogue import spoken_at
+from turnout.wiring import build_upstreams
 
 TEXT = "".join(GREETING)
 PDF = {
@@ -190,6 +192,27 @@ async def test_what_only_anthropic_can_be_asked_for_goes_there_and_nowhere_else(
         status, _, reply = await turnout.post("/v1/messages", asked)
     assert status == 422
     assert said in json.loads(reply)["error"]["message"]
+
+
+async def test_the_demo_stands_in_for_who_could_be_asked(
+    upstream: CapableUpstream, tmp_path: Path
+) -> None:
+    urls = {"gpt": upstream.url, "claude": f"anthropic+{upstream.url}"}
+    models = {name: model(name, "m") for name in urls}
+    policy = active(document(models=models, default={"use": ["gpt"], "fallback": ["claude"]}))
+    endpoints = {name: _without_key(name, url) for name, url in urls.items()}
+    upstreams = build_upstreams(endpoints, demo=True)
+    asked = body(messages=[{"role": "user", "content": [PDF]}])
+    async with running_turnout({"test": policy}, {}, tmp_path, upstreams=upstreams) as turnout:
+        status, headers, reply = await turnout.post("/v1/messages", asked)
+    assert (status, headers["x-turnout-model"]) == (200, "claude/m")
+    assert b"demo upstream, not a language model" in reply
+    assert upstream.sent == []
+
+
+def _without_key(name: str, url: str) -> Endpoint:
+    speaks, address = spoken_at(url)
+    return Endpoint(name, address, {}, speaks, wants_key=True)
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -25,7 +25,7 @@ from turnout.service import Router
 from turnout.store import Decisions, Feedbacks, Table
 from turnout.store.sqlite import SqliteTable
 from turnout.telemetry import Telemetry
-from turnout.upstream import Endpoint
+from turnout.upstream import Endpoint, Upstreams
 from turnout.upstream.catalogue import key_variable, spoken_at
 from turnout.wiring import build_upstreams
 
@@ -94,6 +94,7 @@ async def running_turnout(
     shows_playground: bool = False,
     private: Collection[str] = (),
     keys: Mapping[str, str] | None = None,
+    upstreams: Upstreams | None = None,
 ) -> AsyncIterator[RunningTurnout]:
     """Serve Turnout with these policies and upstreams on a free loopback port."""
     log = io.StringIO()
@@ -103,7 +104,7 @@ async def running_turnout(
         name: _endpoint(name, url, keys, private=name in private)
         for name, url in upstream_urls.items()
     }
-    upstreams = build_upstreams(endpoints, demo=keys is None)
+    upstreams = upstreams or build_upstreams(endpoints, demo=keys is None)
     router = Router(
         book or PolicyBook(policies),
         next(iter(policies), "test"),

@@ -83,7 +83,7 @@ def test_chats_and_embeddings_are_not_mixed_in_a_route() -> None:
 def test_a_route_for_embeddings_is_reached_behind_a_route_that_takes_every_chat() -> None:
     policy = with_route("a", a=model(id="a", **EMBEDS))
     policy["routes"].insert(0, {"name": "all", "when": {}, "use": ["small"]})
-    asked = signals(needs=("embeddings",), only_for="embeddings", able=("mock",))
+    asked = signals(needs=("embeddings",), only_for="embeddings")
     decision = decide(active(policy), asked, seed=1)
     assert decision.chosen
     assert (decision.chosen.rule, decision.chosen.model) == ("search", "mock/a")

@@ -40,9 +40,11 @@ class Upstreams:
                 )
         return tuple(name for name, each in self._by_name.items() if each.serves(caller))
 
-    def taking(self, format_: Format, names: Collection[str]) -> tuple[str, ...]:
-        """Return those of the named that can be asked in the format."""
-        return tuple(name for name in names if format_ in self._by_name[name].takes)
+    def unable(self, format_: Format, names: Collection[str]) -> tuple[str, ...]:
+        """Return those of the named that cannot be asked in the format; with the demo, of those it stands
+        in for."""
+        among = self._by_name.keys() - {DEMO_UPSTREAM} if DEMO_UPSTREAM in names else names
+        return tuple(sorted(name for name in among if format_ not in self._by_name[name].takes))
 
     def find(self, name: str, caller: Caller) -> Upstream:
         """Return the upstream. Raises KeyError for one that cannot be called for the caller."""
