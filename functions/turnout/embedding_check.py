@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from turnout.errors import Problem
-from turnout.policy import EMBEDDINGS, Choice, Policy, Route
+from turnout.policy import ANY_MODEL, EMBEDDINGS, Choice, Policy, Route
 
-ANY_MODEL: Final = "any"
 _MAY_DECIDE: Final = frozenset({"needs", "model", "tenant", "group", "key", "metadata"})
 """Conditions that do not depend on the text: they would put one caller's texts into several spaces."""
 

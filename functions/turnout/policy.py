@@ -35,6 +35,8 @@ ThresholdField = Annotated[
     WithJsonSchema({"type": "string", "pattern": COMPARISON_LIST, "examples": [">= 0.6"]}),
 ]
 EMBEDDINGS: Final = "embeddings"
+ANY_MODEL: Final = "any"
+"""As a model's id: whichever model the upstream lists first (Ollama, vLLM)."""
 DEFAULT_RULE: Final = "default"
 PINNED_RULE: Final = "pinned"
 """The rule on record where the caller asked for a model by its name."""

@@ -20,7 +20,8 @@ from support.mock_upstream import WORDS, MockUpstream
 from support.policies import active, document, model
 from support.servers import RunningTurnout, running_turnout
 from support.waiting import until
-from turnout.upstream import health
+from turnout.upstream import Connections, health
+from turnout.upstream.transport import HttpReply
 
 AT_ONCE = 10
 FEW, MANY = 20, 250
@@ -184,3 +185,28 @@ async def test_the_last_candidate_has_all_the_time_that_is_left(start: Any) -> N
     async with start("hang", "later", limits={"first_chunk_s": 0.1}) as turnout:
         status, headers, _ = await turnout.stream()
         assert (status, headers["x-turnout-model"]) == (200, "mock/later")
+
+
+async def test_a_connection_that_serves_many_replies_remembers_none_of_them(
+    mock: MockUpstream,
+) -> None:
+    connections = Connections({"localhost"})
+    for _ in range(3):
+        response = await connections.request(
+            "POST",
+            f"{mock.url}/chat/completions",
+            headers={},
+            data=b'{"model": "slow", "stream": true}',
+            timeout_s=5,
+        )
+        assert response.connection is not None
+        assert response.connection.protocol is not None
+        closed = response.connection.protocol.closed
+        reply = HttpReply(response)
+        async for _chunk in reply.chunks():
+            pass
+        await reply.close()
+    assert closed
+    # What is left is what takes note of why the connection was closed.
+    assert len(closed._callbacks) == 1  # type: ignore[attr-defined]
+    await connections.close()

@@ -9,12 +9,10 @@ from typing import Final
 from pydantic_core import to_json
 
 from turnout.chat import Caller, Format
+from turnout.policy import ANY_MODEL
 from turnout.upstream.catalogue import Endpoint
 from turnout.upstream.port import Call, CallFailed, Reply
 from turnout.upstream.transport import CONNECT_TIMEOUT_S, Connections, HttpReply, failures
-
-ANY_MODEL: Final = "any"
-"""As a policy's model id: whichever model the upstream lists first (Ollama, vLLM)."""
 
 _PATHS: Final[Mapping[Format, str]] = {"chat": "/chat/completions", "embeddings": "/embeddings"}
 

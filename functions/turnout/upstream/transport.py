@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
@@ -95,7 +95,7 @@ class HttpReply:
         self.status = response.status
         self.content_type = response.content_type
         self.retry_after_s = _seconds(response.headers.get("retry-after"))
-        _end_with_connection(response)
+        self._watched_no_more = _end_with_connection(response)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         with failures():
@@ -103,32 +103,41 @@ class HttpReply:
                 yield chunk
 
     async def close(self) -> None:
+        self._watched_no_more()
         # Not release(): a reply left unread must close its connection, so that the upstream stops.
         self._response.close()
 
 
-def _end_with_connection(response: aiohttp.ClientResponse) -> None:
+def _end_with_connection(response: aiohttp.ClientResponse) -> Callable[[], object]:
     """Make the body of a response fail when its connection is closed before the body's end.
 
     After a malformed chunk aiohttp 3.14 closes the connection and says nothing to who reads the body, who
-    would wait until the deadline.
+    would wait until the deadline. Returns what ends the watch; a connection serves many responses.
     """
     import aiohttp
 
     body, connection = response.content, response.connection
     if connection is None or connection.protocol is None:
-        return
+        return lambda: None
+    closed = connection.protocol.closed
 
-    def fail(closed: asyncio.Future[None] | None = None) -> None:
-        if closed and not closed.cancelled():
-            closed.exception()  # so that nobody complains that it was never looked at
+    def fail(_: object) -> None:
         if not body.is_eof() and body.exception() is None:
             body.set_exception(aiohttp.ClientPayloadError("the connection was closed"))
 
-    if closed := connection.protocol.closed:
-        closed.add_done_callback(fail)
-    else:
-        fail()
+    if closed is None:
+        fail(closed)
+        return lambda: None
+    closed.add_done_callback(fail)
+    closed.remove_done_callback(_look_at)
+    closed.add_done_callback(_look_at)
+    return lambda: closed.remove_done_callback(fail)
+
+
+def _look_at(closed: asyncio.Future[None]) -> None:
+    """Take note of why a connection was closed, so that asyncio does not complain that nobody did."""
+    if not closed.cancelled():
+        closed.exception()
 
 
 def _seconds(value: str | None) -> float | None:
