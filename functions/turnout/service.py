@@ -53,6 +53,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Offered:
+    """What a request may ask for as its model: `auto`, a policy, or a model and what that can do."""
+
+    name: str
+    can: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """A request that has its decision and not yet its reply."""
 
@@ -140,14 +148,15 @@ class Router:
         record = await self.find(decision_id, caller)
         return explain(await self.book.find(record.policy), record)
 
-    async def model_names(self) -> list[str]:
+    async def offered(self) -> list[Offered]:
         """Return everything that a request may ask for as its model."""
-        return self._model_names(await self.book.snapshot())
+        return self._offered(await self.book.snapshot())
 
-    def _model_names(self, snapshot: Snapshot) -> list[str]:
+    def _offered(self, snapshot: Snapshot) -> list[Offered]:
         default = snapshot.rollouts[self.default_policy].active.policy
-        named = [f"{POLICY_PREFIX}{name}" for name in snapshot.rollouts]
-        return [AUTO, *named, *(model.full_id for model in default.models.values())]
+        named = [Offered(f"{POLICY_PREFIX}{name}") for name in snapshot.rollouts]
+        models = (Offered(model.full_id, model.can) for model in default.models.values())
+        return [Offered(AUTO), *named, *models]
 
     def _policy_for(self, snapshot: Snapshot, request: Request, seed: int) -> ActivePolicy:
         active = None
@@ -159,7 +168,7 @@ class Router:
             if request.model == AUTO or find_model(default.policy, request.model):
                 active = default
         if active is None:
-            known = ", ".join(self._model_names(snapshot))
+            known = ", ".join(each.name for each in self._offered(snapshot))
             raise UnknownModel(f"no model {request.model!r}; try {known}")
         return active
 

@@ -425,6 +425,14 @@ async def test_a_key_is_asked_for_where_one_is_needed_and_kept_in_the_tab_alone(
     assert kept == [[key], 0, ""]
 
 
+async def test_a_model_that_only_embeds_is_not_offered_for_a_chat(  # type: ignore[no-untyped-def]
+    demo, open_playground
+) -> None:
+    page = (await open_playground(demo)).page
+    await expect(page.locator('#model option[value="openai/gpt-6.1-sol"]')).to_have_count(1)
+    await expect(page.locator('option[value*="embedding"]')).to_have_count(0)
+
+
 async def test_everything_can_be_done_by_keyboard(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
     playground = await open_playground(demo)
     page, keys = playground.page, playground.page.keyboard

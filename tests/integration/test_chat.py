@@ -288,6 +288,7 @@ async def test_models_lists_auto_policies_and_the_catalogue(turnout: RunningTurn
     _, listing = await turnout.get("/v1/models")
     assert [m["id"] for m in listing["data"]] == ["auto", "policy/test", "mock/ok"]
     assert [m["owned_by"] for m in listing["data"]] == ["turnout", "turnout", "mock"]
+    assert ["can" in m for m in listing["data"]] == [False, False, True]
 
 
 async def test_health_needs_no_key_and_tells_no_configuration(turnout: RunningTurnout) -> None:

@@ -27,7 +27,7 @@ from turnout.api.reply import (
 from turnout.chat import Caller, ChatRequest
 from turnout.history import History
 from turnout.record import to_wire
-from turnout.service import Router
+from turnout.service import Offered, Router
 from turnout.session import session_wire
 from turnout.signals import estimate_input_tokens
 from turnout.timespan import seconds
@@ -176,14 +176,12 @@ async def feedback(request: Request, caller: CallerOf, router: RouterOf) -> Resp
 
 @guarded.get("/models")
 async def models(router: RouterOf) -> dict[str, Any]:
-    """List what a request may ask for as its model, in OpenAI's shape."""
-    data = [
-        {"id": name, "object": "model", "created": 0, "owned_by": _owner(name)}
-        for name in await router.model_names()
-    ]
-    return {"object": "list", "data": data}
+    """List what a request may ask for as its model, in OpenAI's shape, and what it can do."""
+    return {"object": "list", "data": [_listed(each) for each in await router.offered()]}
 
 
-def _owner(name: str) -> str:
-    upstream, slash, _ = name.partition("/")
-    return upstream if slash and upstream != "policy" else "turnout"
+def _listed(each: Offered) -> dict[str, Any]:
+    upstream, slash, _ = each.name.partition("/")
+    owner = upstream if slash and upstream != "policy" else "turnout"
+    listed = {"id": each.name, "object": "model", "created": 0, "owned_by": owner}
+    return {**listed, "can": each.can} if each.can else listed

@@ -24,8 +24,10 @@ export class Api {
 
   health = () => this.#json(HEALTH);
 
+  /** Return the ids of what can be asked for a chat: a model that embeds does nothing else. */
   async models() {
-    return (await this.#json("models")).data.map((model) => model.id);
+    const { data } = await this.#json("models");
+    return data.filter((model) => !model.can?.includes("embeddings")).map((model) => model.id);
   }
 
   /** Return `{data: records, next}`, newest first. `next` is where the following page begins, or null. */
