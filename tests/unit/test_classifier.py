@@ -75,7 +75,7 @@ def test_no_text_is_too_strange(classifier: Classifier, text: str) -> None:
 @pytest.mark.parametrize(
     ("turn", "before", "category"),
     [
-        ("make it rhyme", "User: Write a poem about autumn leaves.", "creative_writing"),
+        ("continue", "User: Write a fairy tale about a dragon who bakes.", "creative_writing"),
         ("and the second one?", "User: Fix this Python function: def f(x): retrun x", "coding"),
     ],
 )

@@ -1,14 +1,17 @@
 """Training's pure parts. Fitting itself needs PyTorch, and is tested where that is installed."""
 
 import gzip
+import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from turnout_training.data import CATEGORIES, digest, in_conversation, read_rows
+from turnout_training.altered import altered
+from turnout_training.data import CATEGORIES, Row, digest, in_conversation, read_rows
 from turnout_training.evaluation import report, routing_report
 from turnout_training.routellm import curve
 from turnout_training.scores import score
@@ -33,7 +36,7 @@ def test_rows_are_read_from_files_folders_and_gzip(tmp_path: Path) -> None:
         )
     first, second = read_rows([tmp_path])
     assert (first.category, first.context, first.difficulty) == ("coding", "System: y", None)
-    assert (second.category, second.difficulty, second.outcome) == (None, 1.0, (False, True))
+    assert (second.category, second.difficulty, second.outcome) == (None, 1.0, (0.0, 1.0))
 
 
 @pytest.mark.parametrize("line", ["", "{", "[]", "{}", '{"text": "x"}'])
@@ -44,9 +47,71 @@ def test_a_bad_row_is_told_with_its_file_and_line(tmp_path: Path, line: str) -> 
         read_rows([path])
 
 
+def test_a_row_may_accept_other_categories_and_may_have_none(tmp_path: Path) -> None:
+    told = {"text": "x", "category": "planning", "also": ["education"]}
+    path = write(tmp_path / "a.jsonl", told, {"text": "y", "category": None})
+    first, second = read_rows([path])
+    assert first.also == ("education",)
+    assert (second.category, second.difficulty, second.also) == (None, None, ())
+
+
+def test_a_second_opinion_stands_beside_the_rows_own_and_names_no_text(tmp_path: Path) -> None:
+    def opinion(text: str, *categories: str) -> dict[str, object]:
+        return {"of": hashlib.sha256(text.encode()).hexdigest()[:16], "categories": categories}
+
+    path = write(
+        tmp_path / "a.jsonl",
+        {"text": "x", "category": "planning"},
+        {"text": "y", "category": None},
+        {"text": "z", "category": "coding"},
+        opinion("x", "education", "planning"),
+        opinion("y", "math", "reasoning"),
+        opinion("a text that is not there", "math"),
+    )
+    rows = read_rows([path])
+    assert [(row.category, row.also) for row in rows] == [
+        ("planning", ("education",)),
+        ("math", ("reasoning",)),
+        ("coding", ()),
+    ]
+
+
+def test_the_second_opinions_name_known_categories() -> None:
+    lines = (ROOT / "training" / "opinions" / "second.jsonl").read_text().splitlines()
+    opinions = [json.loads(line) for line in lines]
+    assert len({opinion["of"] for opinion in opinions}) == len(opinions) > 4000
+    assert all(set(opinion["categories"]) <= set(CATEGORIES) for opinion in opinions)
+    assert all(opinion["categories"] for opinion in opinions)
+
+
+@given(st.lists(st.text(), max_size=5), st.integers(0, 5))
+def test_altered_prompts_have_no_label_and_are_the_same_for_a_seed(
+    texts: list[str], seed: int
+) -> None:
+    rows = [Row(text, "coding", 0.3, "seed", "train") for text in texts]
+    made = altered(rows, seed)
+    assert made == altered(rows, seed)
+    assert all(row.text.strip() and row.category is None and not row.by_people for row in made)
+    assert len({row.text for row in made}) == len(made)
+
+
+def test_altered_prompts_are_made_of_words_and_of_letters_where_there_are_no_spaces() -> None:
+    rows = [
+        Row("write one small test", "coding", None, "seed", "train"),
+        Row("写一个小测试", "coding", None, "seed", "train"),
+    ]
+    words = {"write", "one", "small", "test", *"写一个小测试"}
+    made = altered(rows, 0)
+    assert len(made) > 10
+    for row in made:
+        parts = re.sub(r"([\u4e00-\u9fff])", r" \1 ", row.text).replace(".", " ").split()
+        assert set(parts) <= words
+
+
 def test_large_sources_of_one_format_weigh_less_than_people() -> None:
     rows = read_rows([SEED])
-    assert {row.weight for row in rows} == {3.0}
+    assert {row.weight for row in rows if row.split == "train"} == {3.0}
+    assert {row.source for row in rows if row.split != "train"} == {"seed-held-out"}
     assert digest(rows) == digest(rows[::-1])
 
 
@@ -83,26 +148,26 @@ def test_a_label_without_rows_does_not_count() -> None:
 
 
 def test_an_oracle_recovers_the_gap_with_the_fewest_strong_calls() -> None:
-    weak = np.array([True, False, False, True, False] * 20)
-    strong = np.array([True, True, False, True, True] * 20)
-    oracle = curve((strong & ~weak).astype(float), weak, strong)
+    weak = np.array([1.0, 0, 0, 1, 0] * 20)
+    strong = np.array([1.0, 1, 0, 1, 1] * 20)
+    oracle = curve(strong - weak, weak, strong)
     assert oracle.cpt(0.5) == 0.2
     assert oracle.cpt(1.0) == 0.4
     assert oracle.apgr == pytest.approx(0.8, abs=0.01)
-    reverse = curve(-(strong & ~weak).astype(float), weak, strong)
+    reverse = curve(weak - strong, weak, strong)
     assert reverse.apgr == pytest.approx(0.2, abs=0.01)
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_a_random_router_recovers_half_of_the_gap(seed: int) -> None:
     random = np.random.default_rng(seed)
-    weak = random.random(4000) < 0.5
-    strong = weak | (random.random(4000) < 0.6)
+    weak = random.random(4000)
+    strong = np.clip(weak + random.normal(0.2, 0.3, 4000), 0, 1)
     assert curve(random.random(4000), weak, strong).apgr == pytest.approx(0.5, abs=0.06)
 
 
 def test_a_strong_model_that_is_no_better_has_no_curve() -> None:
-    right = np.array([True, False])
+    right = np.array([1.0, 0.0])
     with pytest.raises(ValueError, match="not better"):
         curve(np.array([0.1, 0.2]), right, right)
 
@@ -117,6 +182,18 @@ def test_an_evaluation_tells_scores_and_latency_and_draws(tmp_path: Path) -> Non
     assert lines[1].startswith("2 rows: accuracy 1.000, macro-F1 1.000")
     assert "one thread: about 64 tokens" in lines[-1]
     assert all(picture.startswith("<svg ") for picture in pictures.values())
+
+
+def test_an_evaluation_counts_any_acceptable_category_right(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "rows.jsonl",
+        {"text": "Write a Python function that adds.", "category": "math", "also": ["coding"]},
+        {"text": "Translate into French: good morning", "category": "translation"},
+    )
+    lines, _ = report(Classifier.load(LAYER), LAYER, read_rows([path]))
+    assert lines[1].startswith("2 rows: accuracy 0.500")
+    at = lines.index("any acceptable category counted right:")
+    assert lines[at + 1].startswith("2 rows: accuracy 1.000, macro-F1 1.000")
 
 
 def test_an_evaluation_on_an_unknown_category_is_refused(tmp_path: Path) -> None:
@@ -145,7 +222,7 @@ def test_a_small_model_is_trained_exported_and_loaded_and_is_the_same_for_a_seed
 ) -> None:
     pytest.importorskip("torch", reason="PyTorch is installed for training alone")
     pytest.importorskip("onnx", reason="onnx is installed for training alone")
-    from turnout_training.training import train
+    from turnout_training.training import Recipe, train
 
     kinds = {"cooking": "bake boil fry simmer", "gardening": "plant water prune weed"}
     rows = [
@@ -160,7 +237,7 @@ def test_a_small_model_is_trained_exported_and_loaded_and_is_the_same_for_a_seed
     ]
     data = write(tmp_path / "rows.jsonl", *rows)
     for name in ("one", "two"):
-        scores = train([data], tmp_path / name, epochs=4, tell=lambda _: None)
+        scores = train([data], tmp_path / name, Recipe(epochs=4))
         assert scores["validation"].accuracy == 1
     first, second = (Classifier.load(tmp_path / name) for name in ("one", "two"))
     assert first.labels == ("cooking", "gardening")

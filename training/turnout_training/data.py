@@ -9,7 +9,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -21,20 +21,23 @@ CATEGORIES: Final = (
 )  # fmt: skip
 HELD_OUT: Final = "autoj-scenario-test"
 """Real users' prompts, kept to evaluate on: never trained on."""
-_REAL_PEOPLE: Final = frozenset({"seed", "autoj-scenario-train"})
+_REAL_PEOPLE: Final = frozenset({"seed", "feedback", "autoj-scenario-train", "auto-j"})
 _REAL_WEIGHT: Final = 3.0
 _FULL_WEIGHT_ROWS: Final = 150
 _MOST_OF_A_FORMAT: Final = 300
-_MOST_OUTCOMES: Final = 2_000
+_MOST_OUTCOMES: Final = 5_000
+_MOST_UNLABELLED: Final = 6_000
 _OPTIONS: Final = re.compile(r"\nA\. ")
 _DIFFICULTY_ONLY_WEIGHT: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One prompt. `category` None: it teaches difficulty alone; `difficulty` None: category alone.
+    """One prompt. `category` None: it teaches difficulty alone, or nothing but what a teacher thinks of
+    it; `difficulty` None: category alone.
 
-    `context` is what came before the prompt. `outcome`: whether a weak and a strong model were right.
+    `also` are categories that a careful person might tell as well. `context` is what came before the
+    prompt. `outcome`: how good a weak and a strong model's answers were, in 0..1.
     """
 
     text: str
@@ -42,8 +45,9 @@ class Row:
     difficulty: float | None
     source: str
     split: str
+    also: tuple[str, ...] = ()
     context: str = ""
-    outcome: tuple[bool, bool] | None = None
+    outcome: tuple[float, float] | None = None
     weight: float = 1.0
 
     @property
@@ -52,13 +56,28 @@ class Row:
         return self.source in _REAL_PEOPLE
 
 
+@dataclass(frozen=True, slots=True)
+class SecondOpinion:
+    """What a careful reader would accept as a prompt's category, the best one first.
+
+    `of` is the beginning of the SHA-256 of its text, which need not be ours to publish.
+    """
+
+    of: str
+    categories: tuple[str, ...]
+
+
 def read_rows(paths: Iterable[Path]) -> list[Row]:
     """Return the rows of JSONL files (`.gz` or not) and of folders of them, weighted by source.
 
-    A row has `text` and `category`, or `text`, `weak_correct` and `strong_correct`; `difficulty`,
-    `source` and `split` may be given. Raises ValueError naming file and line for any other.
+    A row has `text` and `category` (null where it is not known), or `text`, `weak_correct` and
+    `strong_correct` (true, false, or a score in 0..1); `also`, `context`, `difficulty`, `source` and
+    `split` may be given. A line with `of` and `categories` is a second opinion on such a row. Raises
+    ValueError naming file and line for any other.
     """
-    rows = [row for path in paths for file in _files(path) for row in _read(file)]
+    read = [line for path in paths for file in _files(path) for line in _read(file)]
+    opinions = {line.of: line for line in read if isinstance(line, SecondOpinion)}
+    rows = [_reconsidered(line, opinions) for line in read if isinstance(line, Row)]
     counts = Counter(row.source for row in rows)
     return [replace(row, weight=_weight(row, counts[row.source])) for row in rows]
 
@@ -70,7 +89,9 @@ def without_options(text: str) -> str:
 
 def digest(rows: Sequence[Row]) -> str:
     """Return a digest of the training data, which goes into the model's metadata."""
-    lines = sorted(f"{row.category}\t{row.difficulty}\t{row.context}\t{row.text}" for row in rows)
+    lines = sorted(
+        f"{row.category}\t{row.also}\t{row.difficulty}\t{row.context}\t{row.text}" for row in rows
+    )
     return hashlib.sha256("\n".join(lines).encode("utf-8", "replace")).hexdigest()[:16]
 
 
@@ -85,10 +106,15 @@ def without_surplus(rows: Sequence[Row], seed: int) -> list[Row]:
     kept = []
     for row in shuffled:
         taken[row.source] += 1
-        most = _MOST_OUTCOMES if row.category is None else _MOST_OF_A_FORMAT
-        if row.by_people or taken[row.source] <= most:
+        if row.by_people or taken[row.source] <= _most(row):
             kept.append(row)
     return kept
+
+
+def _most(row: Row) -> int:
+    if row.category:
+        return _MOST_OF_A_FORMAT
+    return _MOST_UNLABELLED if row.difficulty is None else _MOST_OUTCOMES
 
 
 def in_conversation(rows: Sequence[Row], seed: int) -> list[Row]:
@@ -102,6 +128,15 @@ def in_conversation(rows: Sequence[Row], seed: int) -> list[Row]:
         for row, earlier in zip(alone, before, strict=True)
         if earlier.category != row.category
     ]
+
+
+def _reconsidered(row: Row, opinions: Mapping[str, SecondOpinion]) -> Row:
+    """Return a row with the second opinion on it beside its own."""
+    opinion = opinions.get(hashlib.sha256(row.text.encode("utf-8", "replace")).hexdigest()[:16])
+    if opinion is None:
+        return row
+    best, *others = dict.fromkeys([*filter(None, [row.category]), *opinion.categories, *row.also])
+    return replace(row, category=best, also=tuple(others))
 
 
 def _weight(row: Row, rows_of_source: int) -> float:
@@ -119,7 +154,7 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _read(path: Path) -> Iterator[Row]:
+def _read(path: Path) -> Iterator[Row | SecondOpinion]:
     with _open(path) as lines:
         for number, line in enumerate(lines, 1):
             try:
@@ -134,11 +169,13 @@ def _open(path: Path) -> TextIO:
     return path.open(encoding="utf-8")
 
 
-def _row(fields: dict[str, Any]) -> Row:
+def _row(fields: dict[str, Any]) -> Row | SecondOpinion:
+    if "of" in fields:
+        return SecondOpinion(fields["of"], tuple(fields["categories"]))
     split, source = fields.get("split", "train"), fields.get("source", "seed")
     if "strong_correct" in fields:
-        outcome = (bool(fields["weak_correct"]), bool(fields["strong_correct"]))
-        harder = float(outcome == (False, True))
+        outcome = (float(fields["weak_correct"]), float(fields["strong_correct"]))
+        harder = float(outcome[0] < outcome[1])
         return Row(fields["text"], None, harder, source, split, outcome=outcome)
     difficulty = fields.get("difficulty")
     return Row(
@@ -147,5 +184,6 @@ def _row(fields: dict[str, Any]) -> Row:
         None if difficulty is None else float(difficulty),
         source,
         split,
+        also=tuple(map(str, fields.get("also", ()))),
         context=fields.get("context", ""),
     )

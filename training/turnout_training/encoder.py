@@ -1,4 +1,4 @@
-"""The lower layers of multilingual-e5-small as a PyTorch network, with the classifier's two heads."""
+"""multilingual-e5-small, or its lower layers, as a PyTorch network with the classifier's two heads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from turnout_training.pretrained import Shape, Weights
 
-LAYERS: Final = 4
 DROPOUT: Final = 0.1
 PADDING: Final = 1
 
@@ -47,20 +46,25 @@ class _Layer(nn.Module):
 class Encoder(nn.Module):
     """Maps ids, shape (n, length), to category logits (n, labels) and difficulty logits (n, 1)."""
 
-    def __init__(self, labels: int) -> None:
+    words: Tensor
+
+    def __init__(self, labels: int, layers: int) -> None:
+        """`layers` are kept of the twelve, the lower ones."""
         super().__init__()
         weights = Weights()
         width = weights.shape.width
         words = weights.tensor("emb.word", packed=True).reshape(-1, width)
-        self.words = nn.Embedding.from_pretrained(torch.from_numpy(words), freeze=True)
+        # Not trained, and not kept with what is.
+        self.register_buffer("words", torch.from_numpy(words), persistent=False)
         kind = weights.tensor("emb.type")[:width]
         positions = weights.tensor("emb.pos").reshape(-1, width) + kind
         self.positions = nn.Parameter(torch.from_numpy(positions))
         self.normalise = nn.LayerNorm(width, weights.shape.epsilon)
-        self.layers = nn.ModuleList(_Layer(weights.shape) for _ in range(LAYERS))
+        self.layers = nn.ModuleList(_Layer(weights.shape) for _ in range(layers))
         self.dropout = nn.Dropout(DROPOUT)
         self.category = nn.Linear(2 * width, labels)
-        self.difficulty = nn.Linear(2 * width, 1)
+        # Length tells much of difficulty, and pooling forgets it.
+        self.difficulty = nn.Linear(2 * width + 1, 1)
         self._load(weights)
 
     def _load(self, weights: Weights) -> None:
@@ -72,16 +76,23 @@ class Encoder(nn.Module):
                 _fill(getattr(layer, name), weights, f"l{i}.{name}")
 
     def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.dropout(self.features(ids))
+        length = (ids != PADDING).sum(1, keepdim=True).float().log()
+        return self.category(features), self.difficulty(torch.cat([features, length], 1))
+
+    def features(self, ids: Tensor) -> Tensor:
+        """Return what the heads read, shape (n, 2 * width): the tokens' mean and their largest."""
         present = ids != PADDING
-        tokens = self.normalise(self.words(ids) + self.positions[: ids.shape[1]])
+        tokens = self.normalise(
+            functional.embedding(ids, self.words) + self.positions[: ids.shape[1]]
+        )
         tokens = self.dropout(tokens)
         for layer in self.layers:
             tokens = layer(tokens, present[:, None, None, :])
         counted = present[..., None].float()
         mean = (tokens * counted).sum(1) / counted.sum(1)
         largest = tokens.masked_fill(~present[..., None], -1e4).max(1).values
-        features = self.dropout(torch.cat([mean, largest], 1))
-        return self.category(features), self.difficulty(features)
+        return torch.cat([mean, largest], 1)
 
 
 def _fill(

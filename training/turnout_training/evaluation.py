@@ -41,13 +41,18 @@ def report(classifier: Classifier, folder: Path, rows: Sequence[Row]) -> Report:
     probabilities = np.array([[t.categories[label] for label in labels] for t in told], np.float32)
     truth = np.array([labels.index(row.category or "") for row in labelled])
     chosen, confidence = probabilities.argmax(1), probabilities.max(1).astype(float)
-    overall = score(probabilities, truth, labels)
-    lines = [f"classifier {classifier.version}", *_score_lines(overall)]
+    lines = [f"classifier {classifier.version}", *_score_lines(score(probabilities, truth, labels))]
+    right = {"its label": chosen == truth}
+    if any(row.also for row in labelled):
+        accepted = _accepted(labelled, chosen, truth, labels)
+        right["any acceptable"] = chosen == accepted
+        lines += ["any acceptable category counted right:"]
+        lines += _score_lines(score(probabilities, accepted, labels))
     lines += _language_lines(labelled, chosen == truth)
     lines += _latency_lines(folder)
     return lines, {
         "confusion": confusion_matrix(truth, chosen, labels),
-        "reliability": reliability(confidence, chosen == truth),
+        "reliability": reliability(confidence, right),
     }
 
 
@@ -72,9 +77,20 @@ def routing_report(classifier: Classifier, rows: Sequence[Row]) -> Report:
 
 
 def _routing_curve(classifier: Classifier, rows: Sequence[Row]) -> Curve:
-    outcomes = np.array([row.outcome for row in rows], bool)
+    outcomes = np.array([row.outcome for row in rows], float)
     scores = np.array([classifier.classify(row.text).difficulty for row in rows])
     return curve(scores, outcomes[:, 0], outcomes[:, 1])
+
+
+def _accepted(
+    rows: Sequence[Row],
+    chosen: npt.NDArray[np.int64],
+    truth: npt.NDArray[np.int64],
+    labels: Sequence[str],
+) -> npt.NDArray[np.int64]:
+    """Return the categories to score against: what was told where the row also accepts it, else its own."""
+    also = [labels[c] in row.also for row, c in zip(rows, chosen, strict=True)]
+    return np.where(also, chosen, truth)
 
 
 def _score_lines(scores: Scores) -> Iterator[str]:

@@ -1,28 +1,29 @@
-"""The network that serves: token embeddings, a narrow transformer layer, attention pooling, two heads."""
+"""The network that serves: embeddings of tokens and of pairs of them, narrow transformer layers, attention
+pooling, two heads."""
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 WIDTH = 128
-LAYERS = 1
+LAYERS = 2
 HEADS = 4
 INNER = 256
 POOLS = 4
 HIDDEN = 192
 POSITIONS = 128
 PADDING = 1
-DROPOUT = 0.15
+PAIRS = 32_768
+"""Rows of the table of neighbouring tokens' embeddings, which all pairs share."""
+PAIR_FACTOR = 7_919
 
 
 class Layer(nn.Module):
     """One transformer layer, normalised before each part."""
 
-    def __init__(self) -> None:
+    def __init__(self, dropout: float) -> None:
         super().__init__()
         self.before_attention = nn.LayerNorm(WIDTH)
         self.attention = nn.Linear(WIDTH, 3 * WIDTH)
@@ -30,7 +31,7 @@ class Layer(nn.Module):
         self.before_inner = nn.LayerNorm(WIDTH)
         self.inner = nn.Linear(WIDTH, INNER)
         self.outer = nn.Linear(INNER, WIDTH)
-        self.dropout = nn.Dropout(DROPOUT)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         rows, length, _ = tokens.shape
@@ -47,24 +48,27 @@ class Layer(nn.Module):
 class Network(nn.Module):
     """Maps token ids, shape (n, length), to category logits (n, labels) and difficulty logits (n, 1)."""
 
-    def __init__(self, tokens: Tensor, labels: int) -> None:
+    def __init__(self, tokens: Tensor, labels: int, dropout: float = 0.0) -> None:
         """`tokens` (vocabulary, WIDTH) are the embeddings to start from."""
         super().__init__()
         self.tokens = nn.Embedding.from_pretrained(tokens, freeze=False, padding_idx=PADDING)
+        self.pairs = nn.Embedding.from_pretrained(torch.zeros(PAIRS, WIDTH), freeze=False)
         self.positions = nn.Parameter(torch.randn(POSITIONS, WIDTH) * 0.02)
         self.normalise_input = nn.LayerNorm(WIDTH)
-        self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
+        self.layers = nn.ModuleList(Layer(dropout) for _ in range(LAYERS))
         self.normalise_output = nn.LayerNorm(WIDTH)
         self.pools = nn.Linear(WIDTH, POOLS)
         self.hidden = nn.Linear(WIDTH * (POOLS + 1), HIDDEN)
         self.category = nn.Linear(HIDDEN, labels)
         # Length tells much of difficulty, and pooling forgets it.
         self.difficulty = nn.Linear(HIDDEN + 1, 1)
-        self.dropout = nn.Dropout(DROPOUT)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         absent = (ids == PADDING)[..., None]
-        tokens = self.normalise_input(self.tokens(ids) + self.positions[: ids.shape[1]])
+        before = functional.pad(ids[:, :-1], (1, 0), value=PADDING).long()
+        pairs = self.pairs((before * PAIR_FACTOR + ids) % PAIRS)
+        tokens = self.normalise_input(self.tokens(ids) + pairs + self.positions[: ids.shape[1]])
         tokens = self.dropout(tokens)
         for layer in self.layers:
             tokens = layer(tokens, ~absent[:, None, None, :, 0])
@@ -77,12 +81,11 @@ class Network(nn.Module):
         return self.category(hidden), self.difficulty(torch.cat([hidden, length], 1))
 
 
-def narrowed(embeddings: npt.NDArray[np.float32]) -> Tensor:
-    """Return embeddings (vocabulary, any) in WIDTH dimensions: those in which they differ most."""
-    table = torch.from_numpy(embeddings)
+def narrowed(table: Tensor, width: int) -> Tensor:
+    """Return embeddings (vocabulary, any) in `width` dimensions: those in which they differ most."""
     table = table - table.mean(0)
     _, _, directions = torch.linalg.svd(table[: table.shape[0] // 2], full_matrices=False)
-    narrow = table @ directions[:WIDTH].T
+    narrow: Tensor = table @ directions[:width].T
     narrow = narrow / narrow.std()
     narrow[PADDING] = 0
     return narrow

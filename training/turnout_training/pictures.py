@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -44,16 +44,22 @@ def confusion_matrix(
 
 
 def reliability(
-    confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], *, bins: int = 10
+    confidence: npt.NDArray[np.float64],
+    right: Mapping[str, npt.NDArray[np.bool_]],
+    *,
+    bins: int = 10,
 ) -> str:
-    """Return how often a prediction is right against how sure it is; the diagonal is perfect."""
+    """Return how often a prediction is right against how sure it is; the diagonal is perfect.
+
+    `right` has a line for each way of counting. Bins of a single row are left out.
+    """
     index = np.minimum((confidence * bins).astype(int), bins - 1)
-    points = [
-        (float(confidence[index == b].mean()), float(right[index == b].mean()))
-        for b in range(bins)
-        if (index == b).any()
+    full = [index == b for b in range(bins) if (index == b).sum() > 1]
+    lines = [
+        (name, [(float(confidence[of].mean()), float(counted[of].mean())) for of in full])
+        for name, counted in right.items()
     ]
-    return _plot("Reliability", "confidence", "share right", [("classifier", points)])
+    return _plot("Reliability", "confidence", "share right", lines)
 
 
 def cost_quality(curves: Sequence[tuple[str, Curve]]) -> str:

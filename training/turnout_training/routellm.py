@@ -14,7 +14,7 @@ STEPS = 100
 class Curve:
     """`recovered[i]` is the performance gap recovered when `i` % of calls go to the strong model.
 
-    Fractions of 1: `weak` and `strong` are the two models' own accuracies.
+    Fractions of 1: `weak` and `strong` are the two models' own accuracies, or mean scores.
     """
 
     weak: float
@@ -34,10 +34,12 @@ class Curve:
 
 def curve(
     scores: npt.NDArray[np.float64],
-    weak_right: npt.NDArray[np.bool_],
-    strong_right: npt.NDArray[np.bool_],
+    weak_right: npt.NDArray[np.float64],
+    strong_right: npt.NDArray[np.float64],
 ) -> Curve:
     """Return the curve of a router that sends the highest `scores` (n,) to the strong model.
+
+    `weak_right` and `strong_right` (n,) are how good each answer was, 0 or 1 or between.
 
     Raises ValueError when the strong model is no better than the weak one.
     """
@@ -45,8 +47,6 @@ def curve(
     if strong <= weak:
         raise ValueError("the strong model is not better than the weak one on these rows")
     order = np.argsort(-scores, kind="stable")
-    gained = np.concatenate(
-        [[0], np.cumsum(strong_right[order].astype(int) - weak_right[order].astype(int))]
-    )
+    gained = np.concatenate([[0], np.cumsum(strong_right[order] - weak_right[order])])
     calls = np.round(np.linspace(0, 1, STEPS + 1) * len(scores)).astype(int)
     return Curve(weak, strong, gained[calls] / len(scores) / (strong - weak))

@@ -1,4 +1,4 @@
-"""The teacher: the lower layers of multilingual-e5-small, fine-tuned on a balanced part of the prompts.
+"""The teacher: multilingual-e5-small, fine-tuned on a balanced part of the prompts.
 
 It is far too slow to serve. Its opinions on every text, soft and in any language, are what the small
 model learns from beside the labels.
@@ -18,114 +18,129 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from turnout.classifier import join
-from turnout_training.data import Row
+from turnout_training.data import Row, without_options
 from turnout_training.encoder import PADDING, Encoder
+from turnout_training.targets import targets
 
-MOST_TOKENS: Final = 96
+MOST_TOKENS: Final = 128
 MOST_CHARACTERS: Final = 3_000
-BATCH: Final = 32
+BATCH: Final = 64
+READ_AT_ONCE: Final = 256
 EPOCHS: Final = 3
-PEAK_LEARNING_RATE: Final = 3e-4
+PEAK_LEARNING_RATE: Final = 2e-4
 ROWS_OF_A_SOURCE: Final = 80
 """How many rows of one benchmark's format are enough; people's own prompts are all taken."""
+OUTCOMES_OF_A_SOURCE: Final = 3_000
+"""The same of rows that teach difficulty alone."""
 PEOPLE_WEIGHT: Final = 2.0
 OTHER_WEIGHT: Final = 0.7
 DIFFICULTY_SHARE: Final = 0.3
+STEPS_KEPT: Final = 100
 _START, _END = 0, 2
 
 
 class Teacher:
     """An encoder with two heads, and the tokenizer that it reads with."""
 
-    def __init__(self, tokenizer: Tokenizer, labels: Sequence[str]) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, labels: Sequence[str], *, layers: int, device: str
+    ) -> None:
         self._tokenizer = tokenizer
-        self._labels = {label: i for i, label in enumerate(labels)}
-        self._network = Encoder(len(labels))
+        self._labels = labels
+        self._device = torch.device(device)
+        self._on_gpu = self._device.type == "cuda"
+        self._network = Encoder(len(labels), layers).to(self._device)
 
     def fit(
-        self, rows: Sequence[Row], *, seed: int, kept: Path, tell: Callable[[str], None]
+        self, rows: Sequence[Row], *, seed: int, kept: Path, progress: Callable[[int, int], None]
     ) -> None:
-        """Fine-tune on `rows`, one or two seconds a step on two cores.
+        """Fine-tune on `rows`: hours on two cores, a minute on a GPU.
 
         How far it got is written to `kept` now and then, and a run that finds it there goes on from it
-        to the same end.
+        to the same end. `progress` is told the steps made, and how many there are.
         """
         shuffle = random.Random(seed)  # noqa: S311 - for shuffling, not for secrets
         chosen = _balanced(rows, shuffle)
+        ids = self._encode([read_by_teacher(row) for row in chosen])
         trained = [p for p in self._network.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(trained, weight_decay=0.01)
-        batches = [b for _ in range(EPOCHS) for b in self._batches(chosen, shuffle)]
+        optimizer = torch.optim.AdamW(trained, weight_decay=0.01, fused=True)
+        batches = [b for _ in range(EPOCHS) for b in _batches([len(i) for i in ids], shuffle)]
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, PEAK_LEARNING_RATE, max(100, len(batches)), pct_start=0.1
         )
         parts = {"network": self._network, "optimizer": optimizer, "schedule": schedule}
         done = _restore(kept, parts)
-        tell(f"teacher: {len(chosen):,} rows, {len(batches)} steps, {done} of them done before")
         self._network.train()
         for step, batch in enumerate(batches[done:], done + 1):
-            loss = self._loss(batch)
+            with torch.autocast(self._device.type, torch.bfloat16, self._on_gpu):
+                read = _pad([ids[i] for i in batch]).to(self._device)
+                loss = self._loss([chosen[i] for i in batch], *self._network(read))
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
             schedule.step()
-            if step % 100 == 0:
-                tell(f"teacher: step {step} of {len(batches)}, loss {loss.item():.3f}")
+            progress(step, len(batches))
+            if step % STEPS_KEPT == 0:
                 _keep(kept, parts, step)
 
     def opinions(self, texts: Sequence[str]) -> Tensor:
-        """Return category logits, shape (texts, labels)."""
-        ids = [self._encode(text) for text in texts]
+        """Return category logits and, in the last column, difficulty's: shape (texts, labels + 1)."""
+        return self._read(self._encode(texts), lambda ids: torch.cat(self._network(ids), 1))
+
+    def pieces(self, ids: Sequence[int]) -> Tensor:
+        """Return what each piece of the vocabulary, read alone, means to the teacher: (pieces, width)."""
+        width = self._network.words.shape[1]
+        alone = [[_START, piece, _END] for piece in ids]
+        return self._read(alone, lambda ids: self._network.features(ids)[:, :width])
+
+    def _read(self, ids: Sequence[list[int]], told: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return what is told of each, in their order, read in batches of like length."""
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        opinions = torch.zeros(len(ids), len(self._labels))
         self._network.eval()
-        with torch.no_grad():
-            for start in range(0, len(order), 2 * BATCH):
-                part = order[start : start + 2 * BATCH]
-                opinions[torch.tensor(part)] = self._network(_pad([ids[i] for i in part]))[0]
-        return opinions
+        parts = []
+        with torch.no_grad(), torch.autocast(self._device.type, torch.bfloat16, self._on_gpu):
+            for start in range(0, len(order), READ_AT_ONCE):
+                part = _pad([ids[i] for i in order[start : start + READ_AT_ONCE]])
+                parts.append(told(part.to(self._device)).float().cpu())
+        back = torch.empty(len(order), dtype=torch.long)
+        back[torch.tensor(order)] = torch.arange(len(order))
+        return torch.cat(parts)[back]
 
-    def _encode(self, text: str) -> list[int]:
-        if len(text) > MOST_CHARACTERS:
-            text = f"{text[: MOST_CHARACTERS // 2]}\n{text[-MOST_CHARACTERS // 2 :]}"
-        clean = text.encode("utf-8", "replace").decode()
-        ids: list[int] = self._tokenizer.encode(clean, add_special_tokens=False).ids
-        if len(ids) > MOST_TOKENS:
-            ids = ids[: MOST_TOKENS // 2] + ids[-MOST_TOKENS // 2 :]
-        return [_START, *ids, _END]
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        half = MOST_CHARACTERS // 2
+        clean = [
+            (text if len(text) <= MOST_CHARACTERS else f"{text[:half]}\n{text[-half:]}")
+            .encode("utf-8", "replace")
+            .decode()
+            for text in texts
+        ]
+        encoded = self._tokenizer.encode_batch(clean, add_special_tokens=False)
+        return [[_START, *_ends(encoding.ids), _END] for encoding in encoded]
 
-    def _padded(self, batch: Sequence[Row]) -> Tensor:
-        return _pad([self._encode(join(row.text, row.context)) for row in batch])
-
-    def _batches(self, rows: Sequence[Row], shuffle: random.Random) -> list[list[Row]]:
-        """Return batches of rows of like length, in random order."""
-        ordered = list(rows)
-        shuffle.shuffle(ordered)
-        batches = []
-        for start in range(0, len(ordered), BATCH * 30):
-            part = ordered[start : start + BATCH * 30]
-            part.sort(key=lambda row: len(row.text))
-            batches += [part[i : i + BATCH] for i in range(0, len(part), BATCH)]
-        shuffle.shuffle(batches)
-        return batches
-
-    def _loss(self, batch: Sequence[Row]) -> Tensor:
-        category, difficulty = self._network(self._padded(batch))
-        truth = torch.tensor([self._labels[row.category] if row.category else -1 for row in batch])
-        weight = torch.tensor([PEOPLE_WEIGHT if row.by_people else OTHER_WEIGHT for row in batch])
+    def _loss(self, batch: Sequence[Row], category: Tensor, difficulty: Tensor) -> Tensor:
+        truth = targets(batch, self._labels).to(self._device)
+        weights = [PEOPLE_WEIGHT if row.by_people else OTHER_WEIGHT for row in batch]
         harder = torch.tensor([-1 if row.difficulty is None else row.difficulty for row in batch])
-        labelled, judged = truth >= 0, harder >= 0
+        harder = harder.to(self._device)
+        labelled, judged = truth.sum(1) > 0, harder >= 0
         loss = category.sum() * 0
         if labelled.any():
             each = functional.cross_entropy(
                 category[labelled], truth[labelled], reduction="none", label_smoothing=0.05
             )
-            loss = loss + (each * weight[labelled]).mean()
+            loss = loss + (each * torch.tensor(weights).to(self._device)[labelled]).mean()
         if judged.any():
             loss = loss + DIFFICULTY_SHARE * functional.binary_cross_entropy_with_logits(
                 difficulty[judged, 0], harder[judged]
             )
         return loss
+
+
+def read_by_teacher(row: Row) -> str:
+    """Return what the teacher reads of a row: the text behind its context, without options."""
+    text = without_options(row.text) if row.outcome else row.text
+    return join(text, row.context)
 
 
 def _keep(kept: Path, parts: Mapping[str, Any], step: int) -> None:
@@ -139,7 +154,7 @@ def _restore(kept: Path, parts: Mapping[str, Any]) -> int:
     """Put the parts back as they were kept, and return how many steps had been made by then."""
     if not kept.exists():
         return 0
-    state = torch.load(kept, weights_only=True)
+    state = torch.load(kept, weights_only=True, map_location="cpu")
     for name, part in parts.items():
         part.load_state_dict(state[name])
     torch.set_rng_state(state["random"])
@@ -149,12 +164,35 @@ def _restore(kept: Path, parts: Mapping[str, Any]) -> int:
 def _balanced(rows: Sequence[Row], shuffle: random.Random) -> list[Row]:
     sources: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        sources[row.source].append(row)
+        if row.category or row.difficulty is not None:
+            sources[row.source].append(row)
     chosen = []
     for part in sources.values():
         shuffle.shuffle(part)
-        chosen += part if part[0].by_people else part[:ROWS_OF_A_SOURCE]
+        if part[0].by_people:
+            chosen += part
+        elif part[0].category is None:
+            chosen += part[:OUTCOMES_OF_A_SOURCE]
+        else:
+            chosen += part[:ROWS_OF_A_SOURCE]
     return chosen
+
+
+def _batches(lengths: Sequence[int], shuffle: random.Random) -> list[list[int]]:
+    """Return batches of numbers of rows of like length, in random order."""
+    order = list(range(len(lengths)))
+    shuffle.shuffle(order)
+    batches = []
+    for start in range(0, len(order), BATCH * 30):
+        part = sorted(order[start : start + BATCH * 30], key=lengths.__getitem__)
+        batches += [part[i : i + BATCH] for i in range(0, len(part), BATCH)]
+    shuffle.shuffle(batches)
+    return batches
+
+
+def _ends(ids: list[int]) -> list[int]:
+    half = MOST_TOKENS // 2
+    return ids if len(ids) <= MOST_TOKENS else ids[:half] + ids[-half:]
 
 
 def _pad(ids: Sequence[list[int]]) -> Tensor:

@@ -31,9 +31,9 @@ def cut_down(texts: Iterable[str]) -> tuple[Tokenizer, list[int]]:
     document = read_tokenizer()
     full = Tokenizer.from_str(json.dumps(document))
     seen: Counter[int] = Counter()
-    for text in texts:
-        clean = text[:MOST_CHARACTERS].encode("utf-8", "replace").decode()
-        seen.update(full.encode(clean, add_special_tokens=False).ids)
+    clean = [text[:MOST_CHARACTERS].encode("utf-8", "replace").decode() for text in texts]
+    for encoding in full.encode_batch(clean, add_special_tokens=False):
+        seen.update(encoding.ids)
     kept = [*range(SPECIAL), *(i for i, _ in seen.most_common(VOCABULARY) if i >= SPECIAL)]
     kept = kept[:VOCABULARY]
     pieces = document["model"]["vocab"]

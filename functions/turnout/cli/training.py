@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,15 +16,25 @@ import click
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the layer.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same model.")
 @click.option("--epochs", default=12, show_default=True)
-@click.option(
-    "--teacher/--no-teacher", default=True, show_default=True, help="See docs/classifier.md."
-)
-def train(data: tuple[Path, ...], out: Path, seed: int, epochs: int, teacher: bool) -> None:
+@click.option("--teachers", default=0, show_default=True, help="4 is more right, and wants a GPU.")
+@click.option("--teacher-layers", default=12, show_default=True, type=click.IntRange(1, 12))
+@click.option("--device", default="cpu", show_default=True, help="Or cuda, for a GPU.")
+def train(
+    data: tuple[Path, ...],
+    out: Path,
+    seed: int,
+    epochs: int,
+    teachers: int,
+    teacher_layers: int,
+    device: str,
+) -> None:
     """Train a classifier on DATA: JSONL files (.gz or not) of prompts, or folders of them."""
     with _training_errors():
+        from turnout_training.training import Recipe
         from turnout_training.training import train as run
 
-        scores = run(data, out, seed=seed, epochs=epochs, teacher=teacher, tell=click.echo)
+        recipe = Recipe(seed, epochs, teachers, teacher_layers, device)
+        scores = run(data, out, recipe, _Bars())
     for name, part in scores.items():
         click.echo(f"{name}: {part}")
 
@@ -78,6 +89,24 @@ def evaluate(
         pictures.mkdir(parents=True, exist_ok=True)
         for name, svg in drawn.items():
             (pictures / f"{name}.svg").write_text(svg, encoding="utf-8")
+
+
+class _Bars:
+    """Draws a progress bar for each thing that is made, where there is a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._done = 0
+
+    def __call__(self, what: str, done: int, through: int) -> None:
+        """Say that of `what`, `done` of `through` steps are made."""
+        if self._bar is None or done <= self._done:
+            self._bar, self._done = click.progressbar(length=through, label=what), 0
+        self._bar.update(done - self._done)
+        self._done = done
+        if done == through:
+            self._bar.render_finish()
+            self._bar = None
 
 
 @contextmanager
