@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -98,16 +99,26 @@ def export(
     metadata = {"version": version, "labels": json.dumps(list(labels)), "data": data_digest}
     helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
-    # Seven bits of eight: products of two full bytes overflow on processors without VNNI.
-    quantize_dynamic(
-        model,
-        path,
-        op_types_to_quantize=["MatMul"],
-        per_channel=True,
-        reduce_range=True,
-        weight_type=QuantType.QInt8,
-        extra_options={"MatMulConstBOnly": True},
-    )
+    _quantise(model, path)
+
+
+def _quantise(model: Any, path: Path) -> None:
+    """Write the model with int8 products."""
+    # It would advise to infer shapes first, which these products do not need.
+    logging.disable(logging.WARNING)
+    try:
+        # Seven bits of eight: products of two full bytes overflow on processors without VNNI.
+        quantize_dynamic(
+            model,
+            path,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            reduce_range=True,
+            weight_type=QuantType.QInt8,
+            extra_options={"MatMulConstBOnly": True},
+        )
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _build(network: Network, temperature: float, spread: tuple[float, float]) -> _Graph:
