@@ -26,7 +26,7 @@ test: .venv/dev .venv-llmock/done $(NODE_TOOLS)
 test-all: .venv/dev .venv-llmock/done $(NODE_TOOLS)
 	$(BIN)/python -m pytest -m "not sam_local"
 
-# Needs Docker. On a machine without AWS's image, make one under its name first: docs/how-to/run-with-sam-local.md.
+# Needs Docker, and AWS's image of Python or another one under its name.
 test-sam: .venv/dev .venv-sam/done
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" $(BIN)/python -m pytest -m sam_local
 

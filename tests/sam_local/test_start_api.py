@@ -42,6 +42,7 @@ async def served(sam: str, tmp_path: Path) -> AsyncIterator[Served]:
             "TURNOUT_TABLE_ENDPOINT": aws["TURNOUT_TABLE_ENDPOINT"],
             "TURNOUT_SECRET": "",
             "TURNOUT_UPSTREAMS": f"anthropic={upstream.url}",
+            "TURNOUT_PRIVATE_UPSTREAMS": "anthropic",
         }
         variables = tmp_path / "env.json"
         variables.write_text(json.dumps({"RouterFunction": function, "AdminFunction": function}))
