@@ -21,6 +21,7 @@ import pytest
 
 from support.policies import active, document, model
 from support.servers import running_turnout
+from support.waiting import listening
 
 LLMOCK = Path(__file__).parents[2] / ".venv-llmock" / "bin" / "llmock"
 REQUESTS = 150
@@ -45,15 +46,7 @@ async def llmock() -> AsyncIterator[str]:
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(30):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    await asyncio.sleep(0.05)
-                else:
-                    writer.close()
-                    break
+        await listening(port)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import boto3
 
 from support.tables import CREDENTIALS, REGION, TABLE, create_table, dynamodb_client
+from support.waiting import listening
 from turnout.store import Keys
 from turnout.store.dynamodb import DynamoTable
 
@@ -31,24 +32,12 @@ async def running_aws(
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        await _listening(port)
+        await listening(port)
         key = await _furnish(f"http://127.0.0.1:{port}", secret)
         yield {"KEY": key, **_environ(f"http://{seen_as}:{port}")}
     finally:
         process.kill()
         await process.wait()
-
-
-async def _listening(port: int) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.05)
-                continue
-            writer.close()
-            return
 
 
 async def _furnish(endpoint: str, secret: Mapping[str, str]) -> str:

@@ -6,44 +6,22 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from turnout.cost import Usage
-from turnout.upstream.form import NOT_JSON, UNFINISHED, NotAChunk, NotAReply, Whole, of_counts
-from turnout.upstream.sse import (
-    data_lines,
-    error_message,
-    json_object,
-    parsed_object,
-    placed_events,
-)
+from turnout.upstream.form import NotAChunk, NotAReply, StreamWatch, Whole, of_counts
+from turnout.upstream.sse import data_lines, error_message, json_object
 
 _END: Final = b"[DONE]"
 
 
-class ChatStreamWatch:
-    """Tells of a chat completion stream that goes by whether it finished, failed, and what it used."""
+class ChatStreamWatch(StreamWatch):
+    """Looks at the chunks of a chat completion."""
 
-    def __init__(self) -> None:
-        self.finished = False
-        self.done = False
-        self.error: str | None = None
-        self.usage: Usage | None = None
-        self.deltas = 0
+    def _look(self, name: str, data: bytes) -> None:
+        if data.startswith(_END):
+            self._end()
+        else:
+            super()._look(name, data)
 
-    def see(self, events: bytes) -> bytes:
-        """Look at whole events and return those to pass on: all of them, or those before the error."""
-        for start, _, data in placed_events(events):
-            if data.startswith(_END):
-                self.done = self.finished
-                self.error = None if self.finished else UNFINISHED
-            else:
-                self._read(parsed_object(data))
-            if self.error:
-                return events[:start]
-        return events
-
-    def _read(self, chunk: dict[str, Any] | None) -> None:
-        if chunk is None:
-            self.error = NOT_JSON
-            return
+    def _read(self, name: str, chunk: dict[str, Any]) -> None:
         if chunk.get("error"):
             self.error = error_message(chunk) or "an error without a message"
             return

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from pydantic_core import to_json
 
 from turnout.cost import Usage
 from turnout.signals import BYTES_PER_TOKEN
+from turnout.upstream.sse import parsed_object, placed_events
 
 UNFINISHED: Final = "the stream ended without a finish reason"
 NOT_JSON: Final = "it sent a chunk that is no JSON object"
@@ -35,21 +37,42 @@ class Whole:
         return cls(body, usage, len(to_json(content)) // BYTES_PER_TOKEN)
 
 
-class StreamWatch(Protocol):
+class StreamWatch(ABC):
     """Tells of a stream that goes by whether it finished, failed, and what it used.
 
     `finished` when it told how it ended, `done` when it is at its end, `error` what went wrong. `deltas`
     counts output tokens for when it tells no `usage`.
     """
 
-    finished: bool
-    done: bool
-    error: str | None
-    usage: Usage | None
-    deltas: int
+    def __init__(self) -> None:
+        self.finished = False
+        self.done = False
+        self.error: str | None = None
+        self.usage: Usage | None = None
+        self.deltas = 0
 
     def see(self, events: bytes) -> bytes:
         """Look at whole events and return those to pass on: all of them, or those before the error."""
+        for start, name, data in placed_events(events):
+            self._look(name, data)
+            if self.error:
+                return events[:start]
+        return events
+
+    def _look(self, name: str, data: bytes) -> None:
+        event = parsed_object(data)
+        if event is None:
+            self.error = NOT_JSON
+        else:
+            self._read(name, event)
+
+    @abstractmethod
+    def _read(self, name: str, event: dict[str, Any]) -> None:
+        """Take from one event of that name what it tells."""
+
+    def _end(self) -> None:
+        self.done = self.finished
+        self.error = None if self.finished else UNFINISHED
 
 
 class StreamedForm(Protocol):

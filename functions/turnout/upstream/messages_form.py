@@ -7,41 +7,24 @@ from dataclasses import replace
 from typing import Any
 
 from turnout.cost import Usage
-from turnout.upstream.form import NOT_JSON, UNFINISHED, NotAChunk, NotAReply, Whole, of_counts
+from turnout.upstream.form import NotAChunk, NotAReply, StreamWatch, Whole, of_counts
 from turnout.upstream.sse import (
     error_message,
     json_object,
     named_events,
     parsed_object,
-    placed_events,
 )
 
 
-class MessagesStreamWatch:
-    """Tells of a message stream that goes by whether it finished, failed, and what it used."""
+class MessagesStreamWatch(StreamWatch):
+    """Looks at the events of a message."""
 
     def __init__(self) -> None:
-        self.finished = False
-        self.done = False
-        self.error: str | None = None
-        self.usage: Usage | None = None
-        self.deltas = 0
+        super().__init__()
         self._counts: dict[str, Any] = {}
 
-    def see(self, events: bytes) -> bytes:
-        """Look at whole events and return those to pass on: all of them, or those before the error."""
-        for start, name, data in placed_events(events):
-            event = parsed_object(data)
-            if event is None:
-                self.error = NOT_JSON
-            else:
-                self._read(str(event.get("type") or name), event)
-            if self.error:
-                return events[:start]
-        return events
-
-    def _read(self, kind: str, event: dict[str, Any]) -> None:
-        match kind:
+    def _read(self, name: str, event: dict[str, Any]) -> None:
+        match str(event.get("type") or name):
             case "message_start":
                 self._see_usage(_object(event, "message"))
             case "content_block_delta":
@@ -50,8 +33,7 @@ class MessagesStreamWatch:
                 self.finished = self.finished or bool(_object(event, "delta").get("stop_reason"))
                 self._see_usage(event)
             case "message_stop":
-                self.done = self.finished
-                self.error = None if self.finished else UNFINISHED
+                self._end()
             case "error":
                 self.error = error_message(event) or "an error without a message"
 

@@ -89,9 +89,9 @@ class Connections:
 class HttpReply:
     """A response as it comes."""
 
-    def __init__(self, response: aiohttp.ClientResponse, format: Format = "chat") -> None:  # noqa: A002
+    def __init__(self, response: aiohttp.ClientResponse, written_in: Format = "chat") -> None:
         self._response = response
-        self.format = format
+        self.format = written_in
         self.status = response.status
         self.content_type = response.content_type
         self.retry_after_s = _seconds(response.headers.get("retry-after"))
