@@ -87,7 +87,7 @@ def rows(page: Any) -> Any:
     return page.get_by_role("table", name="Decisions").locator("tbody").get_by_role("row")
 
 
-async def test_each_decision_has_a_row_the_newest_first(serve, open_decisions) -> None:  # type: ignore[no-untyped-def]
+async def test_each_decision_has_a_row_the_newest_first(serve, open_decisions) -> None:
     server = serve()
     await ask(server, CODE)
     await ask(server, HELLO, "policy/frugal")
@@ -105,9 +105,7 @@ async def test_each_decision_has_a_row_the_newest_first(serve, open_decisions) -
     assert opened.complaints == []
 
 
-async def test_a_filter_narrows_the_list_and_stays_in_the_address(  # type: ignore[no-untyped-def]
-    serve, open_decisions
-) -> None:
+async def test_a_filter_narrows_the_list_and_stays_in_the_address(serve, open_decisions) -> None:
     server = serve()
     for _ in range(2):
         await ask(server, CODE)
@@ -137,9 +135,7 @@ async def test_a_filter_narrows_the_list_and_stays_in_the_address(  # type: igno
     assert opened.complaints == []
 
 
-async def test_failures_and_fallbacks_are_told_apart(  # type: ignore[no-untyped-def]
-    serve, open_decisions, mock, tmp_path
-) -> None:
+async def test_failures_and_fallbacks_are_told_apart(serve, open_decisions, mock, tmp_path) -> None:
     server = serve(**routed_to(mock, tmp_path, "status-503", "ok"))
     await ask(server, HELLO)
     await ask(server, HELLO, "mock/status-503")
@@ -153,7 +149,7 @@ async def test_failures_and_fallbacks_are_told_apart(  # type: ignore[no-untyped
     await expect(rows(page)).to_have_count(1)
 
 
-async def test_a_row_opens_its_record_with_the_explanation_and_a_link_to_share(  # type: ignore[no-untyped-def]
+async def test_a_row_opens_its_record_with_the_explanation_and_a_link_to_share(
     serve, open_decisions
 ) -> None:
     server = serve()
@@ -178,7 +174,7 @@ async def test_a_row_opens_its_record_with_the_explanation_and_a_link_to_share( 
     assert opened.complaints + other.complaints == []
 
 
-async def test_a_prompt_is_shown_where_the_policy_keeps_it_and_redacted_as_it_says(  # type: ignore[no-untyped-def]
+async def test_a_prompt_is_shown_where_the_policy_keeps_it_and_redacted_as_it_says(
     serve, open_decisions, mock, tmp_path
 ) -> None:
     record = {"prompts": True, "redact": ["email"]}
@@ -188,7 +184,7 @@ async def test_a_prompt_is_shown_where_the_policy_keeps_it_and_redacted_as_it_sa
     await expect(page.locator(".recorded-prompt")).to_have_text("Write to [email], please.")
 
 
-async def test_a_decision_shows_the_session_it_belongs_to(serve, open_decisions) -> None:  # type: ignore[no-untyped-def]
+async def test_a_decision_shows_the_session_it_belongs_to(serve, open_decisions) -> None:
     server = serve()
     tags = "team=search, nightly"
     first, second = [await ask(server, each, session="s", tags=tags) for each in (HELLO, CODE)]
@@ -213,7 +209,7 @@ async def test_a_decision_shows_the_session_it_belongs_to(serve, open_decisions)
     assert opened.complaints == []
 
 
-async def test_the_link_that_is_copied_names_the_decision_and_no_filter(  # type: ignore[no-untyped-def]
+async def test_the_link_that_is_copied_names_the_decision_and_no_filter(
     serve, open_decisions
 ) -> None:
     server = serve()
@@ -227,7 +223,7 @@ async def test_the_link_that_is_copied_names_the_decision_and_no_filter(  # type
     assert copied == f"{server.url}/decisions#/decisions/{decision_id}"
 
 
-async def test_the_days_are_drawn_and_told_in_figures(demo, open_decisions) -> None:  # type: ignore[no-untyped-def]
+async def test_the_days_are_drawn_and_told_in_figures(demo, open_decisions) -> None:
     opened = await open_decisions(demo, answers={REPORT_ROUTE: report()})
     page = opened.page
     panels = page.locator(".panel")
@@ -255,7 +251,7 @@ async def test_the_days_are_drawn_and_told_in_figures(demo, open_decisions) -> N
     assert opened.complaints == []
 
 
-async def test_what_was_asked_today_is_in_the_picture(  # type: ignore[no-untyped-def]
+async def test_what_was_asked_today_is_in_the_picture(
     serve, open_decisions, mock, tmp_path
 ) -> None:
     server = serve(**routed_to(mock, tmp_path, "status-503", "ok"))
@@ -273,9 +269,7 @@ async def test_what_was_asked_today_is_in_the_picture(  # type: ignore[no-untype
     assert opened.complaints == []
 
 
-async def test_what_callers_thought_is_told_by_category_and_model(  # type: ignore[no-untyped-def]
-    serve, open_decisions
-) -> None:
+async def test_what_callers_thought_is_told_by_category_and_model(serve, open_decisions) -> None:
     server = serve()
     opened = await open_decisions(server)
     await expect(opened.page.locator("#quality")).to_contain_text("was rated")
@@ -292,7 +286,7 @@ async def test_what_callers_thought_is_told_by_category_and_model(  # type: igno
     assert opened.complaints == []
 
 
-async def test_the_most_rated_come_first_and_the_rest_when_asked_for(demo, open_decisions) -> None:  # type: ignore[no-untyped-def]
+async def test_the_most_rated_come_first_and_the_rest_when_asked_for(demo, open_decisions) -> None:
     rated = [
         {"category": f"c{n}", "model": "m/x", "up": 0, "n": n, "share": 0, "low": 0, "high": 0.5}
         for n in range(1, 11)
@@ -310,7 +304,7 @@ async def test_the_most_rated_come_first_and_the_rest_when_asked_for(demo, open_
 @pytest.mark.parametrize(
     ("status", "told"), [(404, "this server makes no reports"), (503, "Not this time.")]
 )
-async def test_where_there_is_no_report_the_picture_is_left_out_in_words(  # type: ignore[no-untyped-def]
+async def test_where_there_is_no_report_the_picture_is_left_out_in_words(
     serve, open_decisions, status, told
 ) -> None:
     server = serve()
@@ -322,7 +316,7 @@ async def test_where_there_is_no_report_the_picture_is_left_out_in_words(  # typ
     await expect(rows(page)).to_have_count(1)
 
 
-async def test_older_decisions_follow_page_by_page(serve, open_decisions) -> None:  # type: ignore[no-untyped-def]
+async def test_older_decisions_follow_page_by_page(serve, open_decisions) -> None:
     server = serve()
     made = [await ask(server, HELLO) for _ in range(52)]
     opened = await open_decisions(server)
@@ -338,7 +332,7 @@ async def test_older_decisions_follow_page_by_page(serve, open_decisions) -> Non
     assert opened.complaints == []
 
 
-async def test_what_came_since_is_there_after_a_refresh(serve, open_decisions) -> None:  # type: ignore[no-untyped-def]
+async def test_what_came_since_is_there_after_a_refresh(serve, open_decisions) -> None:
     server = serve()
     await ask(server, HELLO)
     page = (await open_decisions(server)).page
@@ -348,7 +342,7 @@ async def test_what_came_since_is_there_after_a_refresh(serve, open_decisions) -
     await expect(rows(page)).to_have_count(2)
 
 
-async def test_an_empty_store_says_what_to_do(serve, open_decisions) -> None:  # type: ignore[no-untyped-def]
+async def test_an_empty_store_says_what_to_do(serve, open_decisions) -> None:
     server = serve()
     opened = await open_decisions(server)
     nothing = opened.page.locator(".nothing")
@@ -361,7 +355,7 @@ async def test_an_empty_store_says_what_to_do(serve, open_decisions) -> None:  #
     assert opened.complaints == []
 
 
-async def test_a_lost_server_is_told_in_words(serve, open_decisions) -> None:  # type: ignore[no-untyped-def]
+async def test_a_lost_server_is_told_in_words(serve, open_decisions) -> None:
     server = serve()
     await ask(server, HELLO)
     page = (await open_decisions(server)).page
@@ -374,7 +368,7 @@ async def test_a_lost_server_is_told_in_words(serve, open_decisions) -> None:  #
     await expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
-async def test_a_key_is_asked_for_and_shows_its_tenants_decisions_alone(  # type: ignore[no-untyped-def]
+async def test_a_key_is_asked_for_and_shows_its_tenants_decisions_alone(
     serve, turnout, open_decisions
 ) -> None:
     server = serve("--host", "0.0.0.0")
@@ -395,7 +389,7 @@ async def test_a_key_is_asked_for_and_shows_its_tenants_decisions_alone(  # type
     await expect(alert).to_contain_text(f"No decision '{their_id}' on record")
 
 
-async def test_everything_can_be_done_by_keyboard(serve, open_decisions) -> None:  # type: ignore[no-untyped-def]
+async def test_everything_can_be_done_by_keyboard(serve, open_decisions) -> None:
     server = serve()
     await ask(server, CODE)
     await ask(server, HELLO)
@@ -423,7 +417,7 @@ async def test_everything_can_be_done_by_keyboard(serve, open_decisions) -> None
     assert opened.complaints == []
 
 
-async def test_on_a_narrow_screen_nothing_is_cut_off(serve, open_decisions) -> None:  # type: ignore[no-untyped-def]
+async def test_on_a_narrow_screen_nothing_is_cut_off(serve, open_decisions) -> None:
     server = serve()
     await ask(server, CODE)
     page = (await open_decisions(server, **PHONE)).page
@@ -443,7 +437,7 @@ async def test_on_a_narrow_screen_nothing_is_cut_off(serve, open_decisions) -> N
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing_serious(  # type: ignore[no-untyped-def]
+async def test_axe_finds_nothing_serious(
     serve, open_decisions, axe, mock, tmp_path, scheme
 ) -> None:
     server = serve(**routed_to(mock, tmp_path, "status-503", "ok"))

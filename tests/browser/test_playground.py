@@ -27,7 +27,7 @@ WATCH = """() => {
 """Notes every change of the conversation as [bars shown, text shown]."""
 
 
-async def test_the_decision_is_shown_before_the_first_words_which_then_come_in_order(  # type: ignore[no-untyped-def]
+async def test_the_decision_is_shown_before_the_first_words_which_then_come_in_order(
     serve, open_playground, mock, tmp_path
 ) -> None:
     playground = await open_playground(serve(**routed_to(mock, tmp_path, "slow")))
@@ -46,7 +46,7 @@ async def test_the_decision_is_shown_before_the_first_words_which_then_come_in_o
     assert playground.complaints == []
 
 
-async def test_a_decision_tells_what_was_read_the_rule_the_candidates_and_the_outcome(  # type: ignore[no-untyped-def]
+async def test_a_decision_tells_what_was_read_the_rule_the_candidates_and_the_outcome(
     demo, open_playground
 ) -> None:
     playground = await open_playground(demo)
@@ -72,7 +72,7 @@ async def test_a_decision_tells_what_was_read_the_rule_the_candidates_and_the_ou
     assert playground.complaints == []
 
 
-async def test_with_smart_routing_off_the_model_that_was_picked_answers(  # type: ignore[no-untyped-def]
+async def test_with_smart_routing_off_the_model_that_was_picked_answers(
     demo, open_playground
 ) -> None:
     playground = await open_playground(demo)
@@ -87,7 +87,7 @@ async def test_with_smart_routing_off_the_model_that_was_picked_answers(  # type
     await expect(page.locator(".decision")).to_contain_text("the caller asked for it")
 
 
-async def test_a_policy_can_be_chosen(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_a_policy_can_be_chosen(demo, open_playground) -> None:
     playground = await open_playground(demo)
     await playground.page.get_by_role("combobox", name="Policy").select_option("policy/frugal")
     await playground.ask("hey, how are you?")
@@ -95,7 +95,7 @@ async def test_a_policy_can_be_chosen(demo, open_playground) -> None:  # type: i
     await expect(playground.page.locator(".decision")).to_contain_text("Policy frugal")
 
 
-async def test_a_conversation_is_sent_whole_until_a_new_chat(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_a_conversation_is_sent_whole_until_a_new_chat(demo, open_playground) -> None:
     playground = await open_playground(demo)
     page = playground.page
     await page.get_by_role("button", name="System prompt").click()
@@ -124,7 +124,7 @@ async def test_a_conversation_is_sent_whole_until_a_new_chat(demo, open_playgrou
     assert len((await sent.value).post_data_json["messages"]) == 2
 
 
-async def test_an_example_is_sent_when_it_is_pressed(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_an_example_is_sent_when_it_is_pressed(demo, open_playground) -> None:
     playground = await open_playground(demo)
     page = playground.page
     chips = page.locator(".welcome .chip")
@@ -140,7 +140,7 @@ async def test_an_example_is_sent_when_it_is_pressed(demo, open_playground) -> N
     assert playground.complaints == []
 
 
-async def test_stop_ends_a_reply_at_once(serve, open_playground, mock, tmp_path) -> None:  # type: ignore[no-untyped-def]
+async def test_stop_ends_a_reply_at_once(serve, open_playground, mock, tmp_path) -> None:
     playground = await open_playground(serve(**routed_to(mock, tmp_path, "hang")))
     page = playground.page
     await playground.ask(CODE)
@@ -150,7 +150,7 @@ async def test_stop_ends_a_reply_at_once(serve, open_playground, mock, tmp_path)
     await expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_be_focused()
 
 
-async def test_an_upstream_that_is_down_is_told_in_words(serve, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_an_upstream_that_is_down_is_told_in_words(serve, open_playground) -> None:
     dead = {"OPENAI_API_KEY": "sk-never-shown", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
     playground = await open_playground(serve(**dead))
     page = playground.page
@@ -166,7 +166,7 @@ async def test_an_upstream_that_is_down_is_told_in_words(serve, open_playground)
         await page.get_by_role("button", name="Try again").click()
 
 
-async def test_a_request_that_no_model_may_answer_shows_why(serve, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_a_request_that_no_model_may_answer_shows_why(serve, open_playground) -> None:
     only_groq = {"GROQ_API_KEY": "sk-none", "GROQ_BASE_URL": "http://127.0.0.1:9/v1"}
     playground = await open_playground(serve(**only_groq))
     page = playground.page
@@ -179,7 +179,7 @@ async def test_a_request_that_no_model_may_answer_shows_why(serve, open_playgrou
     await expect(page.locator(".outcome")).to_contain_text("No model was eligible")
 
 
-async def test_the_model_that_stepped_in_is_shown_after_the_one_that_failed(  # type: ignore[no-untyped-def]
+async def test_the_model_that_stepped_in_is_shown_after_the_one_that_failed(
     serve, open_playground, mock, tmp_path
 ) -> None:
     playground = await open_playground(serve(**routed_to(mock, tmp_path, "status-503", "ok")))
@@ -192,7 +192,7 @@ async def test_the_model_that_stepped_in_is_shown_after_the_one_that_failed(  # 
     await expect(playground.page.locator(".answering")).to_have_text("mock/ok")
 
 
-async def test_a_long_prompt_is_folded_and_its_reply_in_sight(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_a_long_prompt_is_folded_and_its_reply_in_sight(demo, open_playground) -> None:
     playground = await open_playground(demo)
     page = playground.page
     await playground.ask("\n".join(f"line {i}" for i in range(200)))
@@ -208,7 +208,7 @@ async def test_a_long_prompt_is_folded_and_its_reply_in_sight(demo, open_playgro
     assert (await prompt.bounding_box())["height"] < whole / 10
 
 
-async def test_a_prompt_that_is_too_long_to_send_is_told_in_words(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_a_prompt_that_is_too_long_to_send_is_told_in_words(demo, open_playground) -> None:
     playground = await open_playground(demo)
     await playground.ask("x" * 6_000_001)
     alert = playground.page.locator(".run").get_by_role("alert")
@@ -217,7 +217,7 @@ async def test_a_prompt_that_is_too_long_to_send_is_told_in_words(demo, open_pla
     )
 
 
-async def test_a_reply_that_breaks_off_is_told_to_be_incomplete(  # type: ignore[no-untyped-def]
+async def test_a_reply_that_breaks_off_is_told_to_be_incomplete(
     serve, open_playground, mock, tmp_path
 ) -> None:
     playground = await open_playground(serve(**routed_to(mock, tmp_path, "break-3")))
@@ -229,7 +229,7 @@ async def test_a_reply_that_breaks_off_is_told_to_be_incomplete(  # type: ignore
     await expect(playground.page.locator(".outcome")).to_contain_text("broke off in the middle")
 
 
-async def test_a_lost_server_is_told_in_words(serve, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_a_lost_server_is_told_in_words(serve, open_playground) -> None:
     server = serve()
     playground = await open_playground(server)
     await expect(playground.page.locator("#about")).to_contain_text("Turnout")
@@ -240,7 +240,7 @@ async def test_a_lost_server_is_told_in_words(serve, open_playground) -> None:  
     await expect(playground.page.get_by_role("button", name="Send")).to_be_visible()
 
 
-async def test_a_reply_is_text_whatever_it_says(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_a_reply_is_text_whatever_it_says(demo, open_playground) -> None:
     playground = await open_playground(demo)
     page = playground.page
     reply = (
@@ -261,7 +261,7 @@ async def test_a_reply_is_text_whatever_it_says(demo, open_playground) -> None: 
     assert playground.complaints == []
 
 
-async def test_a_reply_can_be_rated_up_and_down(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_a_reply_can_be_rated_up_and_down(demo, open_playground) -> None:
     playground = await open_playground(demo)
     page = playground.page
     await playground.ask(CODE)
@@ -283,7 +283,7 @@ async def test_a_reply_can_be_rated_up_and_down(demo, open_playground) -> None: 
 
 async def test_who_rates_a_reply_can_say_why_and_the_decision_shows_it(
     demo, open_playground
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     playground = await open_playground(demo)
     page = playground.page
     await playground.ask(CODE)
@@ -312,7 +312,7 @@ async def test_who_rates_a_reply_can_say_why_and_the_decision_shows_it(
     assert playground.complaints == []
 
 
-async def test_on_a_narrow_screen_the_room_to_say_why_is_in_sight(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_on_a_narrow_screen_the_room_to_say_why_is_in_sight(demo, open_playground) -> None:
     playground = await open_playground(demo, **PHONE, reduced_motion="reduce")
     page = playground.page
     await playground.ask(CODE)
@@ -326,7 +326,7 @@ async def test_on_a_narrow_screen_the_room_to_say_why_is_in_sight(demo, open_pla
     assert await page.evaluate("document.documentElement.scrollWidth") == 320
 
 
-async def test_a_rating_that_is_not_saved_is_told_and_taken_back(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_a_rating_that_is_not_saved_is_told_and_taken_back(demo, open_playground) -> None:
     playground = await open_playground(demo)
     page = playground.page
     error = {"error": {"message": "the store is not there", "type": "api_error"}}
@@ -340,9 +340,7 @@ async def test_a_rating_that_is_not_saved_is_told_and_taken_back(demo, open_play
     await expect(good).to_have_attribute("aria-pressed", "false")
 
 
-async def test_side_by_side_asks_two_targets_and_shows_two_decisions(  # type: ignore[no-untyped-def]
-    demo, open_playground
-) -> None:
+async def test_side_by_side_asks_two_targets_and_shows_two_decisions(demo, open_playground) -> None:
     playground = await open_playground(demo)
     page = playground.page
     await page.get_by_role("button", name="Side by side").click()
@@ -369,7 +367,7 @@ async def test_side_by_side_asks_two_targets_and_shows_two_decisions(  # type: i
     assert playground.complaints == []
 
 
-async def test_a_decisions_link_shows_its_record_and_every_rule_tried(  # type: ignore[no-untyped-def]
+async def test_a_decisions_link_shows_its_record_and_every_rule_tried(
     demo, open_playground
 ) -> None:
     playground = await open_playground(demo)
@@ -395,13 +393,13 @@ async def test_a_decisions_link_shows_its_record_and_every_rule_tried(  # type: 
     assert other.complaints == []
 
 
-async def test_a_link_to_no_decision_says_so(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_a_link_to_no_decision_says_so(demo, open_playground) -> None:
     playground = await open_playground(demo, "/#/decisions/dec_0000")
     alert = playground.page.locator("#decision-page").get_by_role("alert")
     await expect(alert).to_contain_text("No decision 'dec_0000' on record")
 
 
-async def test_a_key_is_asked_for_where_one_is_needed_and_kept_in_the_tab_alone(  # type: ignore[no-untyped-def]
+async def test_a_key_is_asked_for_where_one_is_needed_and_kept_in_the_tab_alone(
     serve, turnout, open_playground
 ) -> None:
     server = serve("--host", "0.0.0.0")
@@ -425,15 +423,13 @@ async def test_a_key_is_asked_for_where_one_is_needed_and_kept_in_the_tab_alone(
     assert kept == [[key], 0, ""]
 
 
-async def test_a_model_that_only_embeds_is_not_offered_for_a_chat(  # type: ignore[no-untyped-def]
-    demo, open_playground
-) -> None:
+async def test_a_model_that_only_embeds_is_not_offered_for_a_chat(demo, open_playground) -> None:
     page = (await open_playground(demo)).page
     await expect(page.locator('#model option[value="openai/gpt-6.1-sol"]')).to_have_count(1)
     await expect(page.locator('option[value*="embedding"]')).to_have_count(0)
 
 
-async def test_everything_can_be_done_by_keyboard(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_everything_can_be_done_by_keyboard(demo, open_playground) -> None:
     playground = await open_playground(demo)
     page, keys = playground.page, playground.page.keyboard
     await expect(page.get_by_role("combobox", name="Policy").locator("option")).to_have_count(3)
@@ -466,7 +462,7 @@ async def test_everything_can_be_done_by_keyboard(demo, open_playground) -> None
     assert playground.complaints == []
 
 
-async def test_a_screen_reader_is_told_of_the_decision_and_of_the_replys_end(  # type: ignore[no-untyped-def]
+async def test_a_screen_reader_is_told_of_the_decision_and_of_the_replys_end(
     demo, open_playground
 ) -> None:
     playground = await open_playground(demo)
@@ -477,7 +473,7 @@ async def test_a_screen_reader_is_told_of_the_decision_and_of_the_replys_end(  #
     await expect(told).to_contain_text(re.compile(r"Reply complete, \d+ words\."))
 
 
-async def test_on_a_narrow_screen_there_is_room_for_every_button(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_on_a_narrow_screen_there_is_room_for_every_button(demo, open_playground) -> None:
     page = (await open_playground(demo, **PHONE)).page
     await page.evaluate("sessionStorage.setItem('turnout.key', 'any')")
     await page.reload()
@@ -489,7 +485,7 @@ async def test_on_a_narrow_screen_there_is_room_for_every_button(demo, open_play
 
 
 @pytest.mark.parametrize("side_by_side", [False, True])
-async def test_on_a_narrow_screen_the_decision_is_below_the_reply_and_folds(  # type: ignore[no-untyped-def]
+async def test_on_a_narrow_screen_the_decision_is_below_the_reply_and_folds(
     demo, open_playground, side_by_side
 ) -> None:
     playground = await open_playground(demo, **PHONE)
@@ -511,16 +507,14 @@ async def test_on_a_narrow_screen_the_decision_is_below_the_reply_and_folds(  # 
 
 
 @pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
-async def test_the_page_follows_the_systems_colours(  # type: ignore[no-untyped-def]
-    demo, open_playground, scheme, is_dark
-) -> None:
+async def test_the_page_follows_the_systems_colours(demo, open_playground, scheme, is_dark) -> None:
     playground = await open_playground(demo, color_scheme=scheme)
     colour = await playground.page.evaluate("getComputedStyle(document.body).backgroundColor")
     red, green, blue = map(int, re.findall(r"\d+", colour)[:3])
     assert (red + green + blue < 3 * 64) is is_dark
 
 
-async def test_nothing_moves_for_those_who_want_it_so(demo, open_playground) -> None:  # type: ignore[no-untyped-def]
+async def test_nothing_moves_for_those_who_want_it_so(demo, open_playground) -> None:
     playground = await open_playground(demo, reduced_motion="reduce")
     await playground.ask(CODE)
     await playground.answered()
@@ -528,7 +522,7 @@ async def test_nothing_moves_for_those_who_want_it_so(demo, open_playground) -> 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing_serious(demo, open_playground, axe, scheme) -> None:  # type: ignore[no-untyped-def]
+async def test_axe_finds_nothing_serious(demo, open_playground, axe, scheme) -> None:
     playground = await open_playground(demo, color_scheme=scheme, reduced_motion="reduce")
     page = playground.page
 

@@ -23,7 +23,7 @@ async def report_page(serve: Starter, turnout: CommandLine) -> str:
     return (turnout.folder / "report.html").as_uri()
 
 
-async def test_the_report_s_page_shows_its_figures_and_draws_its_days(  # type: ignore[no-untyped-def]
+async def test_the_report_s_page_shows_its_figures_and_draws_its_days(
     report_page, open_address
 ) -> None:
     opened = await open_address(report_page)
@@ -46,7 +46,7 @@ async def test_the_report_s_page_shows_its_figures_and_draws_its_days(  # type: 
     [{"color_scheme": "light"}, {"color_scheme": "dark"}, PHONE],
     ids=["light", "dark", "phone"],
 )
-async def test_the_report_s_page_fits_its_screen_and_axe_finds_nothing_serious(  # type: ignore[no-untyped-def]
+async def test_the_report_s_page_fits_its_screen_and_axe_finds_nothing_serious(
     report_page, open_address, axe, options: dict[str, Any]
 ) -> None:
     page = (await open_address(report_page, **options)).page
@@ -55,7 +55,7 @@ async def test_the_report_s_page_fits_its_screen_and_axe_finds_nothing_serious( 
     assert await serious_faults(page, axe) == []
 
 
-async def test_the_report_s_page_fits_paper(report_page, open_address) -> None:  # type: ignore[no-untyped-def]
+async def test_the_report_s_page_fits_paper(report_page, open_address) -> None:
     a4 = {"viewport": {"width": 680, "height": 960}}
     page = (await open_address(report_page, color_scheme="dark", **a4)).page
     await page.emulate_media(media="print")

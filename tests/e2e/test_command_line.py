@@ -18,13 +18,13 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "turnout")
-def test_every_command_has_help(turnout, command: list[str]) -> None:  # type: ignore[no-untyped-def]
+def test_every_command_has_help(turnout, command: list[str]) -> None:
     result = turnout(*command, "--help")
     assert result.returncode == 0
     assert result.stdout.startswith("Usage: ")
 
 
-def test_route_shows_bars_candidates_and_the_reason(turnout) -> None:  # type: ignore[no-untyped-def]
+def test_route_shows_bars_candidates_and_the_reason(turnout) -> None:
     result = turnout("route", "Write a Python function that merges two sorted lists.")
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("coding ")
@@ -33,19 +33,19 @@ def test_route_shows_bars_candidates_and_the_reason(turnout) -> None:  # type: i
     assert "by rule code: category coding meets coding" in result.stdout
 
 
-def test_route_as_json_is_the_decision_as_it_is_on_the_wire(turnout) -> None:  # type: ignore[no-untyped-def]
+def test_route_as_json_is_the_decision_as_it_is_on_the_wire(turnout) -> None:
     result = turnout("route", "--json", "-", stdin="Translate into French: good morning")
     decision = json.loads(result.stdout)
     assert decision["signals"]["category"] == "translation"
     assert decision["outcome"] == "decided"
 
 
-def test_route_takes_another_policy_and_a_system_prompt(turnout) -> None:  # type: ignore[no-untyped-def]
+def test_route_takes_another_policy_and_a_system_prompt(turnout) -> None:
     result = turnout("route", "--json", "--policy", "frugal", "--system", "You are terse.", "hi")
     assert json.loads(result.stdout)["policy"]["name"] == "frugal"
 
 
-def test_an_unknown_policy_is_one_line(turnout) -> None:  # type: ignore[no-untyped-def]
+def test_an_unknown_policy_is_one_line(turnout) -> None:
     result = turnout("route", "--policy", "nothing", "hi")
     assert result.returncode == 1
     assert result.stderr.startswith("Error: no model 'policy/nothing'; try auto, policy/default")
@@ -53,13 +53,13 @@ def test_an_unknown_policy_is_one_line(turnout) -> None:  # type: ignore[no-unty
 
 
 @pytest.mark.parametrize("name", ["default", "frugal"])
-def test_a_shipped_policy_is_valid_with_the_shipped_classifier(turnout, name: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_shipped_policy_is_valid_with_the_shipped_classifier(turnout, name: str) -> None:
     result = turnout("policy", "validate", str(INFRA / "policies" / f"{name}.yaml"))
     assert result.returncode == 0, result.stderr
     assert "valid" in result.stdout
 
 
-def test_a_bad_policy_lists_everything_wrong_with_it(turnout) -> None:  # type: ignore[no-untyped-def]
+def test_a_bad_policy_lists_everything_wrong_with_it(turnout) -> None:
     text = (INFRA / "policies" / "default.yaml").read_text()
     bad = turnout.folder / "bad.yaml"
     bad.write_text(text.replace("category: coding", "category: codin").replace("[general]", "[x]"))
@@ -73,13 +73,13 @@ def test_a_bad_policy_lists_everything_wrong_with_it(turnout) -> None:  # type: 
     assert "Traceback" not in result.stderr
 
 
-def test_a_missing_policy_file_is_one_line(turnout) -> None:  # type: ignore[no-untyped-def]
+def test_a_missing_policy_file_is_one_line(turnout) -> None:
     result = turnout("policy", "validate", "absent.yaml")
     assert result.returncode == 1
     assert result.stderr == "Error: cannot read absent.yaml: No such file or directory\n"
 
 
-def test_keys_are_made_listed_and_revoked(turnout) -> None:  # type: ignore[no-untyped-def]
+def test_keys_are_made_listed_and_revoked(turnout) -> None:
     key = turnout("keys", "create", "acme").stdout.strip()
     assert key.startswith("tn_")
     key_id, tenant = turnout("keys", "list").stdout.split()

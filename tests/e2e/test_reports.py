@@ -60,7 +60,7 @@ def numbers(part: dict[str, Any]) -> dict[str, Any]:
     return {name: part[name] for name in total([])}
 
 
-def test_the_report_on_ten_prompts_is_the_sum_of_their_ten_records(serve, turnout) -> None:  # type: ignore[no-untyped-def]
+def test_the_report_on_ten_prompts_is_the_sum_of_their_ten_records(serve, turnout) -> None:
     server = serve()
     decisions = converse(server.url)
     records = [get(f"{server.url}/v1/decisions/{decision}") for decision in decisions]
@@ -101,7 +101,7 @@ def test_the_report_on_ten_prompts_is_the_sum_of_their_ten_records(serve, turnou
     assert f"${reported['totals']['cost_usd']:.3g}" in html
 
 
-def test_a_session_or_a_span_that_is_not_there_is_one_line(turnout) -> None:  # type: ignore[no-untyped-def]
+def test_a_session_or_a_span_that_is_not_there_is_one_line(turnout) -> None:
     result = turnout("session", "nothing")
     assert (result.returncode, result.stderr) == (1, "Error: no session 'nothing' on record\n")
     result = turnout("report", "--since", "yesterday")
@@ -112,7 +112,7 @@ def test_a_session_or_a_span_that_is_not_there_is_one_line(turnout) -> None:  # 
     assert "0 requests" in result.stdout
 
 
-def test_ratings_are_exported_for_training_and_as_a_quality_table(serve, turnout, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_ratings_are_exported_for_training_and_as_a_quality_table(serve, turnout, tmp_path) -> None:
     policies = tmp_path / "policies"
     policies.mkdir()
     text = (INFRA / "policies" / "default.yaml").read_text(encoding="utf-8")

@@ -47,7 +47,7 @@ def ask(client: OpenAI, prompt: str) -> tuple[str, dict[str, str]]:
     return text, headers
 
 
-def test_twelve_kinds_of_prompts_go_to_at_least_three_models_each_with_its_reason(serve) -> None:  # type: ignore[no-untyped-def]
+def test_twelve_kinds_of_prompts_go_to_at_least_three_models_each_with_its_reason(serve) -> None:
     server = serve()
     assert "the built-in demo answers" in server.welcome
     models, categories = set(), {}
@@ -67,7 +67,7 @@ def test_twelve_kinds_of_prompts_go_to_at_least_three_models_each_with_its_reaso
     assert len(right) >= 10, categories
 
 
-def test_the_printed_curl_line_works(serve) -> None:  # type: ignore[no-untyped-def]
+def test_the_printed_curl_line_works(serve) -> None:
     server = serve()
     command = server.welcome.partition("Try:\n")[2]
     shown = subprocess.run(
@@ -76,7 +76,7 @@ def test_the_printed_curl_line_works(serve) -> None:  # type: ignore[no-untyped-
     assert shown.stdout.rstrip().endswith("data: [DONE]")
 
 
-def test_decisions_outlive_a_killed_process(serve) -> None:  # type: ignore[no-untyped-def]
+def test_decisions_outlive_a_killed_process(serve) -> None:
     server = serve()
     with OpenAI(base_url=f"{server.url}/v1", api_key="any") as client:
         _, headers = ask(client, "hello")
@@ -86,7 +86,7 @@ def test_decisions_outlive_a_killed_process(serve) -> None:  # type: ignore[no-u
     assert record["outcome"] == "ok"
 
 
-def test_sigterm_lets_a_stream_in_flight_finish(serve) -> None:  # type: ignore[no-untyped-def]
+def test_sigterm_lets_a_stream_in_flight_finish(serve) -> None:
     server = serve()
     with OpenAI(base_url=f"{server.url}/v1", api_key="any") as client:
         chunks = client.chat.completions.create(
@@ -100,13 +100,13 @@ def test_sigterm_lets_a_stream_in_flight_finish(serve) -> None:  # type: ignore[
     assert server.process.wait(timeout=15) in (0, -signal.SIGTERM)
 
 
-def test_a_provider_key_in_the_environment_is_found_and_not_shown(serve) -> None:  # type: ignore[no-untyped-def]
+def test_a_provider_key_in_the_environment_is_found_and_not_shown(serve) -> None:
     server = serve(OPENAI_API_KEY="sk-very-secret", TURNOUT_UPSTREAMS="vllm=http://127.0.0.1:9/v1")
     assert "Upstreams: openai, vllm" in server.welcome
     assert "sk-very-secret" not in server.welcome
 
 
-def test_off_loopback_a_key_is_asked_for(serve, turnout) -> None:  # type: ignore[no-untyped-def]
+def test_off_loopback_a_key_is_asked_for(serve, turnout) -> None:
     server = serve("--host", "0.0.0.0")
     key = turnout("keys", "create", "acme").stdout.strip()
     request = urllib.request.Request(f"{server.url}/v1/models")
@@ -117,14 +117,14 @@ def test_off_loopback_a_key_is_asked_for(serve, turnout) -> None:  # type: ignor
         assert response.status == 200
 
 
-def test_a_web_page_under_another_name_is_kept_out_of_an_open_server(serve) -> None:  # type: ignore[no-untyped-def]
+def test_a_web_page_under_another_name_is_kept_out_of_an_open_server(serve) -> None:
     server = serve()
     request = urllib.request.Request(f"{server.url}/v1/models", headers={"host": "evil.example"})
     with pytest.raises(urllib.error.HTTPError, match="400"):
         urllib.request.urlopen(request, timeout=10)
 
 
-def test_a_taken_port_is_told_in_one_line(turnout) -> None:  # type: ignore[no-untyped-def]
+def test_a_taken_port_is_told_in_one_line(turnout) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = turnout("serve", "--port", str(port))

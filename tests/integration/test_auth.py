@@ -37,7 +37,7 @@ def test_every_route_asks_for_a_key_but_health() -> None:
         {"x-api-key": "tn_wrong"},
     ],
 )
-async def test_without_a_known_key_nothing_is_answered(start, table, mock, headers) -> None:  # type: ignore[no-untyped-def]
+async def test_without_a_known_key_nothing_is_answered(start, table, mock, headers) -> None:
     async with start("ok", table=table, authenticator=KeyAuthenticator(Keys(table))) as turnout:
         for method, path in (
             ("POST", "/v1/chat/completions"),
@@ -56,7 +56,7 @@ async def test_without_a_known_key_nothing_is_answered(start, table, mock, heade
 
 
 @pytest.mark.parametrize("header", ["authorization", "x-api-key"])
-async def test_a_known_key_is_let_in(start, table, header) -> None:  # type: ignore[no-untyped-def]
+async def test_a_known_key_is_let_in(start, table, header) -> None:
     keys = Keys(table)
     key = await keys.create("acme")
     value = f"Bearer {key}" if header == "authorization" else key
@@ -67,7 +67,7 @@ async def test_a_known_key_is_let_in(start, table, header) -> None:  # type: ign
         assert key not in turnout.log.getvalue()
 
 
-async def test_a_decision_is_shown_to_its_own_tenant_alone(start, table) -> None:  # type: ignore[no-untyped-def]
+async def test_a_decision_is_shown_to_its_own_tenant_alone(start, table) -> None:
     keys = Keys(table)
     ours, theirs = await keys.create("acme"), await keys.create("other")
     async with start("ok", table=table, authenticator=KeyAuthenticator(keys)) as turnout:
@@ -78,7 +78,7 @@ async def test_a_decision_is_shown_to_its_own_tenant_alone(start, table) -> None
         assert (await turnout.get(path, authorization=f"Bearer {theirs}"))[0] == 404
 
 
-async def test_a_key_bound_to_models_gets_no_other(start, table) -> None:  # type: ignore[no-untyped-def]
+async def test_a_key_bound_to_models_gets_no_other(start, table) -> None:
     keys = Keys(table)
     key = await keys.create("acme", models=("something/else",))
     async with start("ok", table=table, authenticator=KeyAuthenticator(keys)) as turnout:
@@ -97,7 +97,7 @@ async def test_an_aws_identity_is_a_caller_where_the_stack_says_so() -> None:
         await iam_access(Credentials(key="tn_a-key-alone"))
 
 
-async def test_a_forged_event_in_the_body_is_no_identity(start) -> None:  # type: ignore[no-untyped-def]
+async def test_a_forged_event_in_the_body_is_no_identity(start) -> None:
     async with start("ok", authenticator=iam_access) as turnout:
         forged = {**BODY, "requestContext": {"identity": {"userArn": "arn:aws:iam::1:user/x"}}}
         status, _, _ = await turnout.post("/v1/chat/completions", forged)

@@ -58,7 +58,7 @@ async def test_a_stream_is_passed_on_byte_for_byte(
     assert text_of(stream) == TEXT
 
 
-async def test_chunks_are_passed_on_as_they_come(start, mock: MockUpstream) -> None:  # type: ignore[no-untyped-def]
+async def test_chunks_are_passed_on_as_they_come(start, mock: MockUpstream) -> None:
     async with start("slow") as turnout:
         arrived = []
         body = {"model": "auto", "stream": True, "messages": [{"role": "user", "content": "x"}]}
@@ -198,14 +198,14 @@ async def test_prompts_are_neither_logged_nor_stored_unless_the_policy_says_so(
     assert "sorts a list" not in json.dumps(record)
 
 
-async def test_prompts_are_kept_where_the_policy_says_so(start) -> None:  # type: ignore[no-untyped-def]
+async def test_prompts_are_kept_where_the_policy_says_so(start) -> None:
     async with start("ok", policy={"record": {"prompts": True}}) as turnout:
         _, headers, _ = await turnout.chat()
         _, record = await turnout.get(f"/v1/decisions/{headers['x-turnout-decision-id']}")
         assert record["prompt"] == "Write a function that sorts a list."
 
 
-async def test_upstream_keys_are_in_neither_log_nor_record(start) -> None:  # type: ignore[no-untyped-def]
+async def test_upstream_keys_are_in_neither_log_nor_record(start) -> None:
     async with start("status-401", "ok") as turnout:
         status, _, reply = await turnout.chat()
         assert status == 502
@@ -214,7 +214,7 @@ async def test_upstream_keys_are_in_neither_log_nor_record(start) -> None:  # ty
 
 
 async def test_a_client_that_leaves_ends_the_upstream_call_and_is_recorded(
-    start,  # type: ignore[no-untyped-def]
+    start,
     mock: MockUpstream,
 ) -> None:
     async with start("slow") as turnout:
@@ -298,7 +298,7 @@ async def test_health_needs_no_key_and_tells_no_configuration(turnout: RunningTu
     assert set(health) == {"status", "version", "classifier", "policy"}
 
 
-async def test_any_stands_for_the_first_model_that_the_upstream_lists(start, mock) -> None:  # type: ignore[no-untyped-def]
+async def test_any_stands_for_the_first_model_that_the_upstream_lists(start, mock) -> None:
     async with start("any") as turnout:
         status, headers, _ = await turnout.chat()
         assert status == 200

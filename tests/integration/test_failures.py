@@ -139,7 +139,7 @@ async def test_wrong_paths_and_methods_are_told_in_the_same_shape(
         assert (await response.json())["error"]["type"] == "invalid_request_error"
 
 
-async def test_a_request_that_no_model_may_answer_says_why(start) -> None:  # type: ignore[no-untyped-def]
+async def test_a_request_that_no_model_may_answer_says_why(start) -> None:
     async with start("ok", limits={"max_usd_per_request": 0.000001}) as turnout:
         status, headers, reply = await turnout.chat()
         assert status == 422
@@ -167,7 +167,7 @@ ONLY_STREAMED = [
 
 
 @pytest.mark.parametrize("fault", BEFORE_CONTENT + ONLY_WHOLE)
-async def test_a_fault_before_the_reply_falls_back_unseen(start, fault: str) -> None:  # type: ignore[no-untyped-def]
+async def test_a_fault_before_the_reply_falls_back_unseen(start, fault: str) -> None:
     async with start(fault, "ok") as turnout:
         status, headers, reply = await turnout.chat()
         assert status == 200
@@ -182,7 +182,7 @@ async def test_a_fault_before_the_reply_falls_back_unseen(start, fault: str) -> 
 @pytest.mark.parametrize("fault", BEFORE_CONTENT + ONLY_STREAMED)
 async def test_a_fault_before_the_first_content_of_a_stream_falls_back_unseen(
     start, fault: str
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     async with start(fault, "ok") as turnout:
         status, headers, stream = await turnout.stream()
         assert status == 200
@@ -195,7 +195,7 @@ async def test_a_fault_before_the_first_content_of_a_stream_falls_back_unseen(
 @pytest.mark.parametrize("position", range(1, len(WORDS)))
 @pytest.mark.parametrize("failure", ["break", "error", "scrap", "huge"])
 async def test_a_fault_after_content_ends_in_an_error_event_and_is_never_restarted(
-    start,  # type: ignore[no-untyped-def]
+    start,
     failure: str,
     position: int,
 ) -> None:
@@ -214,7 +214,7 @@ async def test_a_fault_after_content_ends_in_an_error_event_and_is_never_restart
 @pytest.mark.parametrize("ending", ["no-finish", "done-no-finish"])
 async def test_a_stream_without_a_finish_reason_is_never_passed_off_as_complete(
     start, ending: str
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     async with start(ending) as turnout:
         _, _, stream = await turnout.stream()
         assert b"[DONE]" not in stream
@@ -232,7 +232,7 @@ async def test_a_stream_without_a_finish_reason_is_never_passed_off_as_complete(
                     pass
 
 
-async def test_a_stream_that_finishes_without_done_is_complete(start) -> None:  # type: ignore[no-untyped-def]
+async def test_a_stream_that_finishes_without_done_is_complete(start) -> None:
     async with start("no-done") as turnout:
         _, _, stream = await turnout.stream()
         assert b"error" not in stream
@@ -241,7 +241,7 @@ async def test_a_stream_that_finishes_without_done_is_complete(start) -> None:  
 
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
 async def test_an_upstreams_refusal_is_the_callers_to_see_and_is_not_tried_elsewhere(
-    start,  # type: ignore[no-untyped-def]
+    start,
     mock: MockUpstream,
     status: int,
 ) -> None:
@@ -255,7 +255,7 @@ async def test_an_upstreams_refusal_is_the_callers_to_see_and_is_not_tried_elsew
         assert turnout.logged()[0]["decision"]["cost_usd"] is None
 
 
-async def test_when_all_fail_the_last_error_is_told_with_every_attempt(start) -> None:  # type: ignore[no-untyped-def]
+async def test_when_all_fail_the_last_error_is_told_with_every_attempt(start) -> None:
     async with start("status-500", "reset", "status-429", "ok") as turnout:
         status, headers, reply = await turnout.chat()
         assert status == 429
@@ -267,7 +267,7 @@ async def test_when_all_fail_the_last_error_is_told_with_every_attempt(start) ->
         assert len(record["attempts"]) == 3
 
 
-async def test_an_upstream_that_refuses_connections_is_told_in_words(tmp_path) -> None:  # type: ignore[no-untyped-def]
+async def test_an_upstream_that_refuses_connections_is_told_in_words(tmp_path) -> None:
     policy = active(document(models={"small": model(id="ok")}, default={"use": ["small"]}))
     async with running_turnout(
         {"test": policy}, {"mock": "http://127.0.0.1:9/v1"}, tmp_path
@@ -280,7 +280,7 @@ async def test_an_upstream_that_refuses_connections_is_told_in_words(tmp_path) -
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_upstream_that_hangs_is_given_up_at_the_deadline(
-    start,  # type: ignore[no-untyped-def]
+    start,
     mock: MockUpstream,
     stream: bool,
 ) -> None:
@@ -294,14 +294,14 @@ async def test_an_upstream_that_hangs_is_given_up_at_the_deadline(
             await mock.closed_by_client.wait()
 
 
-async def test_a_stream_that_is_late_with_its_first_content_falls_back(start) -> None:  # type: ignore[no-untyped-def]
+async def test_a_stream_that_is_late_with_its_first_content_falls_back(start) -> None:
     async with start("hang", "ok", limits={"first_chunk_s": 0.2}) as turnout:
         status, headers, _ = await turnout.stream()
         assert status == 200
         assert headers["x-turnout-model"] == "mock/ok"
 
 
-async def test_a_stream_that_outlasts_the_deadline_ends_in_an_error_event(start) -> None:  # type: ignore[no-untyped-def]
+async def test_a_stream_that_outlasts_the_deadline_ends_in_an_error_event(start) -> None:
     async with start("stall-1", limits={"timeout_s": 1}) as turnout:
         _, _, stream = await turnout.stream()
         assert b"Hello" in stream
@@ -313,7 +313,7 @@ async def test_a_stream_that_outlasts_the_deadline_ends_in_an_error_event(start)
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_client_that_leaves_before_the_reply_begins_ends_the_upstream_call(
     start, mock: MockUpstream, path: str, stream: bool
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     body = {"model": "auto", "stream": stream, "max_tokens": 9, "input": "hi"}
     if path != "responses":
         body = {**body, "messages": [{"role": "user", "content": "hi"}]}
@@ -327,7 +327,7 @@ async def test_a_client_that_leaves_before_the_reply_begins_ends_the_upstream_ca
         assert turnout.logged()[-1]["decision"]["outcome"] == "client_gone"
 
 
-async def test_a_store_that_fails_loses_no_reply_and_is_warned_of(start) -> None:  # type: ignore[no-untyped-def]
+async def test_a_store_that_fails_loses_no_reply_and_is_warned_of(start) -> None:
     async with start("ok") as turnout:
         await turnout.table.close()
         status, _, reply = await turnout.chat()
@@ -339,7 +339,7 @@ async def test_a_store_that_fails_loses_no_reply_and_is_warned_of(start) -> None
         check_error(reply, kind="api_error", code="store_unavailable")
 
 
-async def test_an_unexpected_error_is_a_plain_500(turnout: RunningTurnout, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+async def test_an_unexpected_error_is_a_plain_500(turnout: RunningTurnout, monkeypatch) -> None:
     monkeypatch.setattr("turnout.service.decide", lambda *_: 1 / 0)
     status, _, reply = await turnout.chat()
     assert status == 500
@@ -348,7 +348,7 @@ async def test_an_unexpected_error_is_a_plain_500(turnout: RunningTurnout, monke
     )
 
 
-async def test_a_model_that_keeps_failing_is_tried_last_until_it_is_well_again(  # type: ignore[no-untyped-def]
+async def test_a_model_that_keeps_failing_is_tried_last_until_it_is_well_again(
     start, mock: MockUpstream
 ) -> None:
     async with start("status-503", "ok") as turnout:
@@ -358,7 +358,7 @@ async def test_a_model_that_keeps_failing_is_tried_last_until_it_is_well_again( 
     assert [request["model"] for request in mock.requests].count("status-503") == 5
 
 
-async def test_the_only_candidate_is_tried_however_often_it_failed(  # type: ignore[no-untyped-def]
+async def test_the_only_candidate_is_tried_however_often_it_failed(
     start, mock: MockUpstream
 ) -> None:
     async with start("status-503") as turnout:
@@ -368,16 +368,14 @@ async def test_the_only_candidate_is_tried_however_often_it_failed(  # type: ign
             assert len(mock.requests) > before
 
 
-async def test_requests_at_fault_do_not_count_against_a_model(  # type: ignore[no-untyped-def]
-    start, mock: MockUpstream
-) -> None:
+async def test_requests_at_fault_do_not_count_against_a_model(start, mock: MockUpstream) -> None:
     async with start("status-400", "ok") as turnout:
         for _ in range(8):
             assert (await turnout.chat())[0] == 400
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_the_last_candidate_is_called_once_more_where_that_may_help(  # type: ignore[no-untyped-def]
+async def test_the_last_candidate_is_called_once_more_where_that_may_help(
     start, mock: MockUpstream, stream: bool
 ) -> None:
     async with start("flaky-1") as turnout:
@@ -390,14 +388,14 @@ def asked(stream: bool) -> dict[str, object]:
     return {"model": "auto", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}
 
 
-async def test_an_upstream_that_asks_for_time_gets_it(start, mock: MockUpstream) -> None:  # type: ignore[no-untyped-def]
+async def test_an_upstream_that_asks_for_time_gets_it(start, mock: MockUpstream) -> None:
     async with start("patient-0.3") as turnout:
         began = asyncio.get_running_loop().time()
         assert (await turnout.chat())[0] == 200
         assert asyncio.get_running_loop().time() - began >= 0.3
 
 
-async def test_an_upstream_may_ask_for_time_by_date(start, mock: MockUpstream) -> None:  # type: ignore[no-untyped-def]
+async def test_an_upstream_may_ask_for_time_by_date(start, mock: MockUpstream) -> None:
     # Its seconds are whole ones: between one and two of them are left.
     async with start("patient-date-2") as turnout:
         began = asyncio.get_running_loop().time()
@@ -405,7 +403,7 @@ async def test_an_upstream_may_ask_for_time_by_date(start, mock: MockUpstream) -
         assert asyncio.get_running_loop().time() - began >= 0.9
 
 
-async def test_an_upstream_that_asks_for_more_time_than_anyone_waits_is_not_asked_again(  # type: ignore[no-untyped-def]
+async def test_an_upstream_that_asks_for_more_time_than_anyone_waits_is_not_asked_again(
     start, mock: MockUpstream
 ) -> None:
     async with start("patient-60") as turnout:
@@ -413,14 +411,14 @@ async def test_an_upstream_that_asks_for_more_time_than_anyone_waits_is_not_aske
     assert len(mock.requests) == 1
 
 
-async def test_no_retry_is_waited_for_beyond_the_deadline(start, mock: MockUpstream) -> None:  # type: ignore[no-untyped-def]
+async def test_no_retry_is_waited_for_beyond_the_deadline(start, mock: MockUpstream) -> None:
     async with start("patient-20", limits={"timeout_s": 10}) as turnout:
         assert (await turnout.chat())[0] == 429
     assert len(mock.requests) == 1
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
-async def test_a_request_at_fault_is_never_sent_twice(  # type: ignore[no-untyped-def]
+async def test_a_request_at_fault_is_never_sent_twice(
     start, mock: MockUpstream, status: int
 ) -> None:
     async with start(f"status-{status}", "ok") as turnout:
@@ -428,7 +426,7 @@ async def test_a_request_at_fault_is_never_sent_twice(  # type: ignore[no-untype
     assert len(mock.requests) == 1
 
 
-async def test_when_everything_fails_calls_grow_by_a_fifth_at_most(  # type: ignore[no-untyped-def]
+async def test_when_everything_fails_calls_grow_by_a_fifth_at_most(
     start, mock: MockUpstream
 ) -> None:
     async with start("status-503", "status-500", "reset") as turnout:
