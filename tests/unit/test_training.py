@@ -243,3 +243,25 @@ def test_a_small_model_is_trained_exported_and_loaded_and_is_the_same_for_a_seed
     assert first.labels == ("cooking", "gardening")
     assert first.classify("prune number 99").category == "gardening"
     assert first.classify("prune number 99") == second.classify("prune number 99")
+
+
+def test_a_model_is_taught_by_teachers_and_nothing_of_them_is_left(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="PyTorch is installed for training alone")
+    pytest.importorskip("onnx", reason="onnx is installed for training alone")
+    from turnout_training.training import Recipe, train
+
+    rows = [
+        {"text": f"{word} number {i}", "category": kind}
+        for kind, word in (("cooking", "bake"), ("gardening", "prune"))
+        for i in range(12)
+    ]
+    data = write(tmp_path / "rows.jsonl", *rows, {"text": "boil", "category": None})
+    made: list[str] = []
+    recipe = Recipe(epochs=1, teachers=2, teacher_layers=1)
+    train([data], tmp_path / "layer", recipe, lambda what, done, through: made.append(what))
+    assert list(dict.fromkeys(made))[:2] == ["teacher 1 of 2", "teacher 2 of 2"]
+    assert Classifier.load(tmp_path / "layer").labels == ("cooking", "gardening")
+    assert {path.name for path in (tmp_path / "layer").iterdir()} == {
+        "model.onnx",
+        "tokenizer.json",
+    }

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from turnout_training.batching import PADDING
 from turnout_training.pretrained import Shape, Weights
 
 DROPOUT: Final = 0.1
-PADDING: Final = 1
 
 
 class _Layer(nn.Module):

@@ -14,7 +14,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from turnout_training.model import HEADS, PADDING, PAIR_FACTOR, PAIRS, WIDTH, Layer, Network
+from turnout_training.batching import PADDING
+from turnout_training.model import HEADS, PAIR_FACTOR, PAIRS, WIDTH, Layer, Network
 
 OPSET = 18
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from turnout_training.batching import batches, pad
 from turnout_training.data import Row
-from turnout_training.model import PADDING, Network
+from turnout_training.model import Network
 from turnout_training.targets import targets
 
 FEWEST_IN_A_BATCH, MOST_IN_A_BATCH = 16, 128
@@ -31,7 +32,7 @@ MEDIAN_DIFFICULTY, HIGH_DIFFICULTY = 0.25, 0.6
 AVERAGED_SHARE = 0.05
 """Of all steps, those whose weights the moving average remembers."""
 _SORTED_TOGETHER = 40
-"""Batches whose rows are sorted by length together, so that little is spent on padding."""
+"""Batches whose rows are sorted by length together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +93,9 @@ class Corpus:
 
     def shuffled(self, shuffle: random.Random) -> Iterator[Batch]:
         """Yield every row once, in batches of rows of like length."""
-        order = list(range(len(self)))
-        shuffle.shuffle(order)
-        size = self.batch_size
-        block = size * _SORTED_TOGETHER
-        batches = []
-        for start in range(0, len(order), block):
-            rows = sorted(order[start : start + block], key=self._lengths.__getitem__)
-            batches += [rows[i : i + size] for i in range(0, len(rows), size)]
-        shuffle.shuffle(batches)
-        yield from map(self.batch, batches)
-
-
-def pad(ids: Sequence[list[int]]) -> Tensor:
-    """Return ids as a tensor of shape (n, longest), padded behind the shorter ones."""
-    longest = max(map(len, ids))
-    return torch.tensor([row + [PADDING] * (longest - len(row)) for row in ids])
+        yield from map(
+            self.batch, batches(self._lengths, self.batch_size, _SORTED_TOGETHER, shuffle)
+        )
 
 
 def fit(network: Network, corpus: Corpus, *, epochs: int, seed: int) -> Iterator[Tensor]:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from turnout_training.batching import PADDING
+
 WIDTH = 128
 LAYERS = 2
 HEADS = 4
@@ -14,7 +16,6 @@ INNER = 256
 POOLS = 4
 HIDDEN = 192
 POSITIONS = 128
-PADDING = 1
 PAIRS = 32_768
 """Rows of the table of neighbouring tokens' embeddings, which all pairs share."""
 PAIR_FACTOR = 7_919

@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from turnout.classifier import join
+from turnout_training.batching import batches, pad
 from turnout_training.data import Row, without_options
-from turnout_training.encoder import PADDING, Encoder
+from turnout_training.encoder import Encoder
 from turnout_training.targets import targets
 
 MOST_TOKENS: Final = 128
-MOST_CHARACTERS: Final = 3_000
 BATCH: Final = 64
+SORTED_TOGETHER: Final = 30
 READ_AT_ONCE: Final = 256
 EPOCHS: Final = 3
 PEAK_LEARNING_RATE: Final = 2e-4
@@ -62,25 +63,28 @@ class Teacher:
         shuffle = random.Random(seed)  # noqa: S311 - for shuffling, not for secrets
         chosen = _balanced(rows, shuffle)
         ids = self._encode([read_by_teacher(row) for row in chosen])
+        lengths = [len(read) for read in ids]
         trained = [p for p in self._network.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, weight_decay=0.01, fused=True)
-        batches = [b for _ in range(EPOCHS) for b in _batches([len(i) for i in ids], shuffle)]
+        steps = [
+            b for _ in range(EPOCHS) for b in batches(lengths, BATCH, SORTED_TOGETHER, shuffle)
+        ]
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, PEAK_LEARNING_RATE, max(100, len(batches)), pct_start=0.1
+            optimizer, PEAK_LEARNING_RATE, max(100, len(steps)), pct_start=0.1
         )
         parts = {"network": self._network, "optimizer": optimizer, "schedule": schedule}
         done = _restore(kept, parts)
         self._network.train()
-        for step, batch in enumerate(batches[done:], done + 1):
+        for step, batch in enumerate(steps[done:], done + 1):
             with torch.autocast(self._device.type, torch.bfloat16, self._on_gpu):
-                read = _pad([ids[i] for i in batch]).to(self._device)
+                read = pad([ids[i] for i in batch]).to(self._device)
                 loss = self._loss([chosen[i] for i in batch], *self._network(read))
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
             schedule.step()
-            progress(step, len(batches))
+            progress(step, len(steps))
             if step % STEPS_KEPT == 0:
                 _keep(kept, parts, step)
 
@@ -101,20 +105,14 @@ class Teacher:
         parts = []
         with torch.no_grad(), torch.autocast(self._device.type, torch.bfloat16, self._on_gpu):
             for start in range(0, len(order), READ_AT_ONCE):
-                part = _pad([ids[i] for i in order[start : start + READ_AT_ONCE]])
+                part = pad([ids[i] for i in order[start : start + READ_AT_ONCE]])
                 parts.append(told(part.to(self._device)).float().cpu())
         back = torch.empty(len(order), dtype=torch.long)
         back[torch.tensor(order)] = torch.arange(len(order))
         return torch.cat(parts)[back]
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
-        half = MOST_CHARACTERS // 2
-        clean = [
-            (text if len(text) <= MOST_CHARACTERS else f"{text[:half]}\n{text[-half:]}")
-            .encode("utf-8", "replace")
-            .decode()
-            for text in texts
-        ]
+        clean = [text.encode("utf-8", "replace").decode() for text in texts]
         encoded = self._tokenizer.encode_batch(clean, add_special_tokens=False)
         return [[_START, *_ends(encoding.ids), _END] for encoding in encoded]
 
@@ -178,23 +176,6 @@ def _balanced(rows: Sequence[Row], shuffle: random.Random) -> list[Row]:
     return chosen
 
 
-def _batches(lengths: Sequence[int], shuffle: random.Random) -> list[list[int]]:
-    """Return batches of numbers of rows of like length, in random order."""
-    order = list(range(len(lengths)))
-    shuffle.shuffle(order)
-    batches = []
-    for start in range(0, len(order), BATCH * 30):
-        part = sorted(order[start : start + BATCH * 30], key=lengths.__getitem__)
-        batches += [part[i : i + BATCH] for i in range(0, len(part), BATCH)]
-    shuffle.shuffle(batches)
-    return batches
-
-
 def _ends(ids: list[int]) -> list[int]:
     half = MOST_TOKENS // 2
     return ids if len(ids) <= MOST_TOKENS else ids[:half] + ids[-half:]
-
-
-def _pad(ids: Sequence[list[int]]) -> Tensor:
-    longest = max(map(len, ids))
-    return torch.tensor([row + [PADDING] * (longest - len(row)) for row in ids])
